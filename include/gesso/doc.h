@@ -1,0 +1,100 @@
+/* gesso/doc.h: a shared document, its updates and its state.
+ *
+ * A gesso_doc merges Yjs 13 updates (https://docs.yjs.dev; YATA, Nicolaescu et al. 2016). Bytes
+ * that one Yjs document emits can be applied to a gesso_doc and the other way round.
+ *
+ * Threads: one thread at a time for each document; different documents are independent.
+ * Ownership: what a call gives away is a gesso_buffer, freed with gesso_buffer_free. What it takes
+ * is borrowed for the call only. */
+#ifndef GESSO_DOC_H
+#define GESSO_DOC_H
+
+#include "gesso/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gesso_doc gesso_doc;
+
+#define GESSO_DOC_NO_GC 1u /* keep the content of what was deleted (Yjs gc: false) */
+
+typedef struct gesso_doc_options {
+  size_t size;                  /* sizeof(gesso_doc_options): lets fields be added later */
+  const gesso_allocator *alloc; /* NULL: malloc. Must outlive the document. */
+  uint64_t client_id;           /* 1 .. 2^53-1; 0 picks 32 random bits, as Yjs does */
+  size_t memory_max;            /* bytes; past this, apply and edits fail with GESSO_E_NOMEM. 0: no limit */
+  uint32_t flags;               /* GESSO_DOC_* */
+  uint32_t pending_structs_max; /* structs that wait for missing ones; 0: 1,000,000 */
+} gesso_doc_options;
+
+/* An empty document. NULL `options` means all defaults. NULL when memory is short. */
+GESSO_API gesso_doc *gesso_doc_create(const gesso_doc_options *options);
+
+/* Frees the document and everything in it. NULL is fine. */
+GESSO_API void gesso_doc_destroy(gesso_doc *doc);
+
+GESSO_API uint64_t gesso_doc_client_id(const gesso_doc *doc);
+
+/* Integrates a v1 update from an untrusted peer: all of it or, on failure, none of it.
+ * Structs and deletions whose dependencies are missing are kept pending, which is GESSO_OK: they
+ * are applied by themselves once the missing ones arrive, and are part of gesso_doc_encode_v1.
+ * Errors: TRUNCATED, CORRUPT, RANGE (the bytes are no update), LIMIT (a clock or length past 2^31,
+ * too many pending structs, nesting past the limit), NOMEM. `error_out` may be NULL. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update,
+                                                         gesso_error *error_out);
+
+/* Groups edits and applied updates: between begin and commit nothing is garbage collected or
+ * emitted. Nests: only the outermost commit ends the transaction. Every edit or apply outside a
+ * transaction is one of its own. USAGE from commit without begin. */
+GESSO_API void gesso_doc_begin(gesso_doc *doc);
+
+/* Ends the transaction. With `update_out` non-NULL and the outermost commit, *update_out receives
+ * one v1 update of everything integrated since begin (new structs, and the deletions made in this
+ * transaction), or an empty buffer when nothing changed; what went pending is not in it.
+ * NOMEM: the transaction has ended all the same, only the update could not be built. */
+GESSO_API gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out);
+
+/* Called at the end of each transaction that changed something, with its v1 update (borrowed for
+ * the call). `local`: at least one edit was made by this document. The callback must not change the
+ * document. One callback a document; NULL removes it. */
+typedef void (*gesso_update_fn)(void *ctx, gesso_doc *doc, gesso_bytes update, int local);
+GESSO_API void gesso_doc_on_update(gesso_doc *doc, gesso_update_fn fn, void *ctx);
+
+/* The document as one v1 update: what is missing from the peer whose encoded state vector is given
+ * ({NULL, 0} or the byte 00: everything), the whole delete set, and the pending parts.
+ * Errors: those of a malformed state vector; NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector,
+                                                          gesso_buffer *out, gesso_error *error_out);
+
+/* The encoded state vector (y-protocols sync step 1). Pending structs do not count. NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_state_vector(gesso_doc *doc, gesso_buffer *out);
+
+/* Writes the state vector as JSON, {"<client id>": clock}, clients in ascending order. NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_state_vector_json(gesso_doc *doc, gesso_buffer *out);
+
+/* What is waiting for missing dependencies, as JSON:
+ * {"structs": {"<client id>": [[clock, end], ...]}, "deletes": {"<client id>": [[clock, end], ...]}}
+ * with half-open, sorted, maximal ranges. NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_pending_json(gesso_doc *doc, gesso_buffer *out);
+
+typedef struct gesso_doc_stats {
+  uint64_t structs;               /* items and gc ranges, integrated */
+  uint64_t deleted_structs;       /* those of them that are deleted */
+  uint64_t clients;               /* in the state vector */
+  uint64_t pending_structs;       /* waiting for missing dependencies */
+  uint64_t pending_bytes;
+  uint64_t pending_delete_ranges;
+  uint64_t memory_bytes;          /* held from the allocator */
+} gesso_doc_stats;
+
+GESSO_API void gesso_doc_get_stats(const gesso_doc *doc, gesso_doc_stats *out);
+
+/* Walks the whole document and compares every link, length, clock and cached value with what it
+ * must be. OK, or CORRUPT with the invariant's name in error_out->message. For tests and tools. */
+GESSO_API gesso_status gesso_doc_check(gesso_doc *doc, gesso_error *error_out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,10 @@
+/* gesso.h: all of the library. */
+#ifndef GESSO_H
+#define GESSO_H
+
+#include "gesso/base.h"
+#include "gesso/doc.h"
+#include "gesso/persistence.h"
+#include "gesso/types.h"
+
+#endif

@@ -1,0 +1,118 @@
+#include "wire/utf8.h"
+
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* Bytes of ASCII at the start of p..end, in steps of 16 where the machine can. */
+static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
+{
+#if defined(__SSE2__)
+  while (end - p >= 16) {
+    int mask = _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
+    if (mask != 0)
+      return p + __builtin_ctz((unsigned)mask);
+    p += 16;
+  }
+#endif
+  while (p < end && *p < 0x80)
+    p++;
+  return p;
+}
+
+size_t gs_utf8_invalid_at(gesso_bytes s)
+{
+  if (s.len == 0)
+    return 0;
+  const uint8_t *p = s.data, *end = s.data + s.len;
+  for (;;) {
+    p = skip_ascii(p, end);
+    if (p == end)
+      return s.len;
+    uint8_t c = *p;
+    size_t more;
+    uint8_t lo = 0x80, hi = 0xbf;
+    if (c >= 0xc2 && c <= 0xdf) {
+      more = 1;
+    } else if ((c & 0xf0) == 0xe0) {
+      more = 2;
+      if (c == 0xe0)
+        lo = 0xa0;
+      else if (c == 0xed)
+        hi = 0x9f;
+    } else if (c >= 0xf0 && c <= 0xf4) {
+      more = 3;
+      if (c == 0xf0)
+        lo = 0x90;
+      else if (c == 0xf4)
+        hi = 0x8f;
+    } else {
+      return (size_t)(p - s.data);
+    }
+    if ((size_t)(end - p) <= more || p[1] < lo || p[1] > hi)
+      return (size_t)(p - s.data);
+    for (size_t i = 2; i <= more; i++)
+      if ((p[i] & 0xc0) != 0x80)
+        return (size_t)(p - s.data);
+    p += more + 1;
+  }
+}
+
+size_t gs_utf8_utf16_len(gesso_bytes s)
+{
+  const uint8_t *p = s.data;
+  size_t i = 0, units = 0;
+#if defined(__SSE2__)
+  /* Every byte that is not a continuation (signed < -64) is one unit, a four-byte lead is two. */
+  const __m128i cont = _mm_set1_epi8(-65), four = _mm_set1_epi8((char)0xf0);
+  for (; s.len - i >= 16; i += 16) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+    unsigned lead = (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, cont));
+    unsigned quad = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, four), v));
+    units += (size_t)__builtin_popcount(lead) + (size_t)__builtin_popcount(quad);
+  }
+#endif
+  for (; i < s.len; i++)
+    units += (size_t)((p[i] & 0xc0) != 0x80) + (size_t)(p[i] >= 0xf0);
+  return units;
+}
+
+size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split)
+{
+  *split = 0;
+  const uint8_t *p = s.data;
+  size_t i = 0;
+#if defined(__SSE2__)
+  const __m128i cont = _mm_set1_epi8(-65), four = _mm_set1_epi8((char)0xf0);
+  while (s.len - i >= 16) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+    unsigned lead = (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, cont));
+    unsigned quad = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, four), v));
+    size_t n = (size_t)__builtin_popcount(lead) + (size_t)__builtin_popcount(quad);
+    if (n > units)
+      break;
+    units -= n;
+    i += 16;
+  }
+  /* A block may have ended inside a character whose units are counted: finish it. */
+  while (i < s.len && (p[i] & 0xc0) == 0x80)
+    i++;
+#endif
+  while (units > 0 && i < s.len) {
+    uint8_t c = p[i];
+    if (c >= 0xf0) {
+      if (units == 1) {
+        *split = 1;
+        return i;
+      }
+      units--;
+    }
+    units--;
+    i++;
+    while (i < s.len && (p[i] & 0xc0) == 0x80)
+      i++;
+  }
+  return i;
+}
