@@ -1,0 +1,27 @@
+/* lib0 "any": one JavaScript value as bytes.
+ *
+ *   tag  value                                    tag  value
+ *   127  undefined                                121  false
+ *   126  null                                     120  true
+ *   125  integer, varInt                          119  string, varString
+ *   124  float32, big endian                      118  object: varUint count, (varString key, any)...
+ *   123  float64, big endian                      117  array: varUint count, any...
+ *   122  bigint, 64 bits signed, big endian       116  Uint8Array, varUint length and bytes
+ *
+ * lib0 throws on every other tag; so do we (GESSO_E_CORRUPT). Deeper than GS_ANY_DEPTH_MAX is
+ * GESSO_E_LIMIT. */
+#ifndef GS_WIRE_ANY_H
+#define GS_WIRE_ANY_H
+
+#include "wire/reader.h"
+#include "wire/tree.h"
+
+/* Walks one value and checks all of it; errors are latched in rd. */
+void gs_any_skip(gs_reader *rd);
+
+/* Reads one value and appends it as JSON text, see gs_tree_write_json. False, with nothing written,
+ * when the value is undefined or when it could not be read or written: errors of the bytes are
+ * latched in rd, those of memory in `out`. Trees are allocated where `out` is. */
+bool gs_any_to_json(gs_reader *rd, gs_buf *out);
+
+#endif

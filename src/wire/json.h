@@ -1,0 +1,30 @@
+/* JSON text as JSON.parse reads it and JSON.stringify writes it.
+ *
+ * Accepted is what RFC 8259 allows and JSON.parse accepts: one value, white space around it, valid
+ * UTF-8, no byte order mark. Refused on top of that: more than GS_ANY_DEPTH_MAX levels (LIMIT). */
+#ifndef GS_WIRE_JSON_H
+#define GS_WIRE_JSON_H
+
+#include "base/buf.h"
+
+/* OK, CORRUPT or LIMIT. Allocates nothing. */
+GESSO_MUST_USE gesso_status gs_json_check(gesso_bytes text);
+
+/* As gs_json_check, with the offset of what is wrong. `error_out` may be NULL. */
+GESSO_MUST_USE gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out);
+
+/* Appends the value of `text` as lib0 Any, byte for byte what lib0's writeAny(JSON.parse(text)) gives
+ * (one exception: two keys that differ in lone surrogates only). Errors as above, and NOMEM. */
+GESSO_MUST_USE gesso_status gs_json_to_any(gesso_bytes text, gs_buf *out);
+
+/* Appends JSON.stringify(JSON.parse(text)). */
+GESSO_MUST_USE gesso_status gs_json_minify(gesso_bytes text, gs_buf *out);
+
+/* Appends a string with its quotes, escaped as JSON.stringify does. Lone surrogates that came as
+ * three bytes (WTF-8) are written \udxxx. */
+void gs_json_write_string(gs_buf *out, gesso_bytes utf8);
+
+/* Appends {"$bytes":"<base64>"}. */
+void gs_json_write_bytes(gs_buf *out, gesso_bytes bytes);
+
+#endif
