@@ -1,0 +1,43 @@
+/* The server's HTTP API, as far as the pages use it. */
+
+async function call(method, path, body, headers = {}) {
+  const response = await fetch(path, { method, body, headers })
+  if (!response.ok) {
+    const error = new Error(await reason(response))
+    error.status = response.status
+    throw error
+  }
+  return response
+}
+
+/* Errors come as {"error": "..."}; a proxy in between may answer with anything. */
+async function reason(response) {
+  try {
+    const { error } = await response.json()
+    if (typeof error === 'string') return error
+    if (typeof error?.message === 'string') return error.message
+  } catch { /* not JSON */ }
+  return `the server answered ${response.status}`
+}
+
+/* A board's id is the raw part of its address, as the browser sends it: /b/<id>, ws://host/<id>.
+ * It is never encoded or decoded again. */
+const boardPath = (id) => `/api/boards/${id}`
+
+export async function listBoards() {
+  const { boards } = await (await call('GET', '/api/boards')).json()
+  return Array.isArray(boards) ? boards : []
+}
+
+export async function createBoard() {
+  const response = await call('POST', '/api/boards', '{}', { 'Content-Type': 'application/json' })
+  return (await response.json()).id
+}
+
+export const deleteBoard = (id) => call('DELETE', boardPath(id))
+
+export const putImage = (board, hash, blob) =>
+  call('PUT', `${boardPath(board)}/images/${hash}`, blob, { 'Content-Type': blob.type })
+
+export const getImage = async (board, hash) =>
+  (await call('GET', `${boardPath(board)}/images/${hash}`)).blob()
