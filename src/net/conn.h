@@ -74,7 +74,8 @@ typedef struct gs_net_callbacks {
 
   /* The last word about a connection: called exactly once for each connection that any callback
    * was called with. `code` is what the peer sent, or what we closed with, or GS_WS_CODE_ABNORMAL;
-   * for a connection that was never upgraded it is 0. `reason` is borrowed for the call. */
+   * for a connection that was never upgraded it is 0. `reason` is the peer's, or says what was wrong
+   * with its frames; borrowed for the call. */
   void (*on_close)(void *owner, gs_conn *conn, uint16_t code, gesso_bytes reason);
 } gs_net_callbacks;
 

@@ -98,7 +98,6 @@ typedef struct gs_http_parser {
   gs_http_field *fields;
   uint32_t field_count, field_cap;
   uint32_t line_at; /* where the line being read begins in head */
-  uint32_t host_count;
   uint8_t state;
   uint8_t last;        /* the byte before, for CR LF */
   bool blank_skipped;  /* the one empty line allowed before the request line was seen */

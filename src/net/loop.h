@@ -83,7 +83,8 @@ struct gs_timer {
 };
 
 /* Starts or moves the timer: `fire` is called once, in the first turn at or after `delay_ms` from
- * the turn's now. Never early. A delay of 0 fires in the next turn, never in this one. */
+ * the turn's now. Never early. A delay of 0 fires when timers are next looked at: in this turn if it
+ * is set by a socket's callback, else in the next one, which then does not wait. */
 void gs_timer_set(gs_loop *loop, gs_timer *timer, uint64_t delay_ms);
 
 /* A timer that is not running is fine. */
