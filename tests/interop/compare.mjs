@@ -1,0 +1,112 @@
+// Reading a Yjs document and a gesso document into the same plain values, and comparing those.
+import * as Y from 'yjs'
+import { isDeepStrictEqual } from 'node:util'
+import { Kind } from './driver.mjs'
+import { roots } from './session.mjs'
+
+export class Mismatch extends Error {
+  constructor (what, want, got) {
+    super(`${what}\n  Yjs:   ${show(want)}\n  gesso: ${show(got)}`)
+    this.what = what
+  }
+}
+
+function show (v) {
+  const text = v instanceof Uint8Array ? Buffer.from(v).toString('hex') : JSON.stringify(v)
+  return text === undefined ? 'undefined' : text.length > 2000 ? text.slice(0, 2000) + ' ...' : text
+}
+
+// What JSON makes of a value, in the same words as `gesso doc json`: undefined left out of objects and
+// null in arrays, bytes as {"$bytes": ...}, bigints as numbers, no negative zero.
+export function plain (value) {
+  const text = JSON.stringify(value, (_, v) =>
+    v instanceof Uint8Array ? { $bytes: Buffer.from(v).toString('base64') } : typeof v === 'bigint' ? Number(v) : v)
+  return text === undefined ? undefined : parsed(text)
+}
+
+export function parsed (text) {
+  return JSON.parse(text, (_, v) => Object.is(v, -0) ? 0 : v)
+}
+
+export function expectEqual (what, want, got) {
+  if (!isDeepStrictEqual(want, got)) throw new Mismatch(what, want, got)
+}
+
+// --- content ---
+
+export function yjsContent (doc) {
+  const out = {}
+  for (const [name, type] of Object.entries(roots)) {
+    if (type === 'map') out[name] = plain(doc.getMap(name).toJSON())
+    else if (type === 'array') out[name] = plain(doc.getArray(name).toJSON())
+    else if (type === 'xml') out[name] = plain(doc.getXmlFragment(name).toString())
+    else {
+      out[name] = plain(doc.getText(name).toString())
+      out[name + ' as delta'] = plain(doc.getText(name).toDelta())
+    }
+  }
+  return out
+}
+
+const rootKind = { map: Kind.map, array: Kind.array, text: Kind.text, xml: Kind.xmlFragment }
+
+export async function gessoContent (driver, slot) {
+  const out = {}
+  for (const [name, type] of Object.entries(roots)) {
+    const handle = await driver.root(slot, name, rootKind[type])
+    if (type === 'xml') out[name] = await driver.xmlToString(slot, handle, Kind.xmlFragment)
+    else if (type === 'text') {
+      out[name] = await driver.toString_(slot, handle)
+      out[name + ' as delta'] = parsed(await driver.toDelta(slot, handle))
+    } else out[name] = parsed(await driver.toJson(slot, handle, rootKind[type]))
+  }
+  return out
+}
+
+// --- what is waiting ---
+
+// {client: [[from, to], ...]}, sorted, as few ranges as possible
+function normal (ranges) {
+  const out = {}
+  for (const client of [...ranges.keys()].sort((a, b) => a - b)) {
+    const list = ranges.get(client).sort((a, b) => a[0] - b[0])
+    const merged = []
+    for (const [from, to] of list) {
+      const last = merged[merged.length - 1]
+      if (last && from <= last[1]) last[1] = Math.max(last[1], to)
+      else merged.push([from, to])
+    }
+    if (merged.length > 0) out[client] = merged
+  }
+  return out
+}
+
+function add (ranges, client, from, len) {
+  if (len === 0) return
+  if (!ranges.has(client)) ranges.set(client, [])
+  ranges.get(client).push([from, from + len])
+}
+
+export function yjsPending (doc) {
+  const structs = new Map()
+  const deletes = new Map()
+  const store = doc.store
+  if (store.pendingStructs) {
+    for (const s of Y.decodeUpdateV2(store.pendingStructs.update).structs) {
+      if (!(s instanceof Y.Skip)) add(structs, s.id.client, s.id.clock, s.length)
+    }
+  }
+  if (store.pendingDs) {
+    Y.decodeUpdateV2(store.pendingDs).ds.clients.forEach((items, client) => {
+      for (const d of items) add(deletes, client, d.clock, d.len)
+    })
+  }
+  return { structs: normal(structs), deletes: normal(deletes) }
+}
+
+export function yjsStateVector (doc) {
+  const out = {}
+  const sv = Y.decodeStateVector(Y.encodeStateVector(doc))
+  for (const client of [...sv.keys()].sort((a, b) => a - b)) out[client] = sv.get(client)
+  return out
+}

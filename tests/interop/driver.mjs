@@ -1,0 +1,191 @@
+// The other end of driver.c: each method queues one command; flush() sends what is queued and
+// resolves the promises in order.
+import { spawn } from 'node:child_process'
+import * as encoding from 'lib0/encoding'
+import * as decoding from 'lib0/decoding'
+
+export const Kind = { array: 0, map: 1, text: 2, xmlElement: 3, xmlFragment: 4, xmlHook: 5, xmlText: 6 }
+export const Value = { undefined: 0, null: 1, bool: 2, number: 3, string: 4, bytes: 5, json: 6, type: 7 }
+export const NO_GC = 1
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder('utf-8', { fatal: true })
+const none = new Uint8Array(0)
+const asBytes = x => x == null ? none : typeof x === 'string' ? utf8.encode(x) : x
+
+export class GessoError extends Error {
+  constructor (status, offset, message) {
+    super(message)
+    this.status = status
+    this.offset = offset
+  }
+}
+
+// What an answer holds.
+const nothing = () => undefined
+const bytes = decoder => decoding.readTailAsUint8Array(decoder)
+const string = decoder => text.decode(decoding.readTailAsUint8Array(decoder))
+const number = decoder => decoding.readVarUint(decoder)
+
+export class Driver {
+  constructor (path) {
+    this.child = spawn(path, [], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.waiting = []
+    this.out = encoding.createEncoder()
+    this.chunks = []
+    this.have = 0
+    this.dead = null
+    this.child.stdin.on('error', () => {})
+    this.child.stdout.on('data', chunk => this.receive(chunk))
+    this.closed = new Promise(resolve => this.child.on('close', (code, signal) => {
+      this.dead = new Error(`the driver ended with ${signal ?? code}`)
+      for (const w of this.waiting) w.reject(this.dead)
+      this.waiting = []
+      resolve(code ?? 1)
+    }))
+  }
+
+  receive (chunk) {
+    let buf = this.rest?.length ? Buffer.concat([this.rest, chunk]) : chunk
+    while (buf.length >= 4) {
+      const len = buf.readUInt32LE(0)
+      if (buf.length < 4 + len) break
+      this.settle(new Uint8Array(buf.subarray(4, 4 + len)))
+      buf = buf.subarray(4 + len)
+    }
+    this.rest = buf
+  }
+
+  settle (answer) {
+    const w = this.waiting.shift()
+    const decoder = decoding.createDecoder(answer)
+    const status = decoding.readUint8(decoder)
+    if (status === 0) {
+      w.resolve(w.read(decoder))
+    } else {
+      const offset = decoding.readVarUint(decoder)
+      w.reject(new GessoError(status, offset, string(decoder)))
+    }
+  }
+
+  // args: numbers as varUint, strings and Uint8Arrays as bytes, {value: ...} as a value
+  call (op, slot, args, read) {
+    if (this.dead) return Promise.reject(this.dead)
+    const e = encoding.createEncoder()
+    encoding.writeUint8(e, op)
+    encoding.writeVarUint(e, slot)
+    for (const a of args) {
+      if (typeof a === 'number') {
+        encoding.writeVarUint(e, a)
+      } else if (a != null && typeof a === 'object' && 'value' in a) {
+        writeValue(e, a.value)
+      } else {
+        encoding.writeVarUint8Array(e, asBytes(a))
+      }
+    }
+    const command = encoding.toUint8Array(e)
+    encoding.writeUint32(this.out, command.length)
+    encoding.writeUint8Array(this.out, command)
+    const promise = new Promise((resolve, reject) => this.waiting.push({ resolve, reject, read }))
+    if (!this.scheduled) {
+      this.scheduled = true
+      queueMicrotask(() => this.flush())
+    }
+    return promise
+  }
+
+  flush () {
+    this.scheduled = false
+    encoding.writeUint32(this.out, 0)
+    this.child.stdin.write(encoding.toUint8Array(this.out))
+    this.out = encoding.createEncoder()
+  }
+
+  async close () {
+    this.child.stdin.end()
+    return this.closed
+  }
+
+  create (slot, clientId = 0, flags = 0) { return this.call(1, slot, [clientId, flags], nothing) }
+  drop (slot) { return this.call(2, slot, [], nothing) }
+  apply (slot, update) { return this.call(3, slot, [update], nothing) }
+  encode (slot, stateVector) { return this.call(4, slot, [stateVector], bytes) }
+  stateVector (slot) { return this.call(5, slot, [], bytes) }
+  stateVectorJson (slot) { return this.call(6, slot, [], string) }
+  pending (slot) { return this.call(7, slot, [], string) }
+  check (slot) { return this.call(8, slot, [], nothing) }
+  root (slot, name, kind) { return this.call(9, slot, [name, kind], number) }
+  toJson (slot, type, kind) { return this.call(10, slot, [type, kind], string) }
+  toString_ (slot, type) { return this.call(11, slot, [type], string) }
+  toDelta (slot, type) { return this.call(12, slot, [type], string) }
+  xmlToString (slot, type, kind) { return this.call(13, slot, [type, kind], string) }
+  length (slot, type) { return this.call(14, slot, [type], number) }
+  begin (slot) { return this.call(15, slot, [], nothing) }
+  commit (slot) { return this.call(16, slot, [], bytes) }
+  mapSet (slot, type, key, value) { return this.call(17, slot, [type, key, { value }], number) }
+  mapRemove (slot, type, key) { return this.call(18, slot, [type, key], nothing) }
+  mapGetJson (slot, type, key) { return this.call(19, slot, [type, key], string) }
+  mapGetType (slot, type, key) { return this.call(20, slot, [type, key], number) }
+  arrayInsert (slot, type, index, values) {
+    return this.call(21, slot, [type, index, values.length, ...values.map(value => ({ value }))], number)
+  }
+
+  arrayRemove (slot, type, index, count) { return this.call(22, slot, [type, index, count], nothing) }
+  arrayGetType (slot, type, index) { return this.call(23, slot, [type, index], number) }
+  textInsert (slot, type, index, str, attributes) {
+    return this.call(24, slot, [type, index, str, attributes && JSON.stringify(attributes)], nothing)
+  }
+
+  textEmbed (slot, type, index, embed, attributes) {
+    return this.call(25, slot, [type, index, JSON.stringify(embed), attributes && JSON.stringify(attributes)], nothing)
+  }
+
+  textRemove (slot, type, index, count) { return this.call(26, slot, [type, index, count], nothing) }
+  textFormat (slot, type, index, count, attributes) {
+    return this.call(27, slot, [type, index, count, JSON.stringify(attributes)], nothing)
+  }
+
+  stats (slot) { return this.call(28, slot, [], string) }
+}
+
+// A new, empty shared type as a value: new NewType(Kind.map)
+export class NewType {
+  constructor (kind, nodeName = '') {
+    this.kind = kind
+    this.nodeName = nodeName
+  }
+}
+
+function writeValue (e, v) {
+  let kind = Value.json
+  let type = 0
+  let num = 0
+  let data = none
+  if (v === undefined) {
+    kind = Value.undefined
+  } else if (v === null) {
+    kind = Value.null
+  } else if (typeof v === 'boolean') {
+    kind = Value.bool
+    num = v ? 1 : 0
+  } else if (typeof v === 'number') {
+    kind = Value.number
+    num = v
+  } else if (typeof v === 'string') {
+    kind = Value.string
+    data = utf8.encode(v)
+  } else if (v instanceof Uint8Array) {
+    kind = Value.bytes
+    data = v
+  } else if (v instanceof NewType) {
+    kind = Value.type
+    type = v.kind
+    data = utf8.encode(v.nodeName)
+  } else {
+    data = utf8.encode(JSON.stringify(v))
+  }
+  encoding.writeVarUint(e, kind)
+  encoding.writeVarUint(e, type)
+  encoding.writeFloat64(e, num)
+  encoding.writeVarUint8Array(e, data)
+}

@@ -1,0 +1,211 @@
+// Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
+//
+//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--seed N] [--replay FILE]
+//                    [--failures DIR]
+//
+// With --seed only that one session runs. A session that fails is cut down to the fewest updates that
+// still fail, written to the failures folder and printed; --replay runs such a file again. The last
+// line is "N passed, N failed".
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import * as Y from 'yjs'
+import { makeSession } from './session.mjs'
+import { Driver, NO_GC } from './driver.mjs'
+import { Random } from './random.mjs'
+import { expectEqual, gessoContent, parsed, yjsContent, yjsPending, yjsStateVector } from './compare.mjs'
+import { checkCommand } from './command.mjs'
+import { runEdits } from './edits.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    driver: { type: 'string' },
+    gesso: { type: 'string' },
+    sessions: { type: 'string', default: '500' },
+    edits: { type: 'string', default: '200' },
+    first: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    replay: { type: 'string' },
+    failures: { type: 'string', default: 'failures' }
+  }
+})
+if (!options.driver) {
+  console.error('interop: --driver PATH is missing: the program made from driver.c')
+  process.exit(2)
+}
+
+const bytesSeen = { equal: 0, all: 0, examples: [] }
+
+// The whole comparison of one delivery. `delivery` is any list of updates, in any order.
+async function checkDelivery (driver, { seed, delivery, gc }) {
+  const r = new Random(seed * 7919 + 1)
+  const mark = r.below(delivery.length + 1) // where the diffs start from
+  await Promise.all([driver.create(0, 1, gc ? 0 : NO_GC), driver.create(1, 2), driver.create(2, 3)])
+  // Everything is asked for at once; the answers are compared as they come.
+  const answers = delivery.map(update => ({
+    applied: driver.apply(0, update),
+    sv: driver.stateVectorJson(0),
+    pending: driver.pending(0),
+    checked: driver.check(0)
+  }))
+  answers.forEach(a => Object.values(a).forEach(p => p.catch(() => {})))
+  const reference = new Y.Doc({ gc })
+  const behind = new Y.Doc()
+  let stateVectorAtMark = Y.encodeStateVector(reference)
+  for (let i = 0; i < delivery.length; i++) {
+    if (i === mark) stateVectorAtMark = Y.encodeStateVector(reference)
+    if (i < mark) Y.applyUpdate(behind, delivery[i])
+    Y.applyUpdate(reference, delivery[i])
+    const at = `after update ${i + 1} of ${delivery.length}`
+    await answers[i].applied
+    await answers[i].checked
+    expectEqual(`state vector ${at}`, yjsStateVector(reference), parsed(await answers[i].sv))
+    expectEqual(`pending ${at}`, yjsPending(reference), parsed(await answers[i].pending))
+  }
+  if (mark === delivery.length) stateVectorAtMark = Y.encodeStateVector(reference)
+
+  const content = yjsContent(reference)
+  const same = async (what, slot) => {
+    const got = await gessoContent(driver, slot)
+    for (const name of Object.keys(content)) expectEqual(`${what}: ${name}`, content[name], got[name])
+    expectEqual(`${what}: state vector`, yjsStateVector(reference), parsed(await driver.stateVectorJson(slot)))
+    expectEqual(`${what}: pending`, yjsPending(reference), parsed(await driver.pending(slot)))
+  }
+  const sameInYjs = (what, doc) => {
+    const got = yjsContent(doc)
+    for (const name of Object.keys(content)) expectEqual(`${what}: ${name}`, content[name], got[name])
+    expectEqual(`${what}: state vector`, yjsStateVector(reference), yjsStateVector(doc))
+    expectEqual(`${what}: pending`, yjsPending(reference), yjsPending(doc))
+  }
+  await same('content', 0)
+
+  // Our state in Yjs, and Yjs' state in ours.
+  const theirState = Y.encodeStateAsUpdate(reference)
+  const ourState = await driver.encode(0, null)
+  const loaded = new Y.Doc()
+  Y.applyUpdate(loaded, ourState)
+  sameInYjs('our state loaded by Yjs', loaded)
+  await driver.apply(1, theirState)
+  await driver.check(1)
+  await same("Yjs' state loaded by us", 1)
+
+  // Diffs from the middle of the delivery, both ways.
+  const ourDiff = await driver.encode(0, stateVectorAtMark)
+  Y.applyUpdate(behind, ourDiff)
+  sameInYjs('our diff applied by Yjs', behind)
+  await Promise.all(delivery.slice(0, mark).map(update => driver.apply(2, update)))
+  const ourStateVector = await driver.stateVector(2)
+  await driver.apply(2, Y.encodeStateAsUpdate(reference, ourStateVector))
+  await driver.check(2)
+  await same("Yjs' diff applied by us", 2)
+
+  bytesSeen.all++
+  if (Buffer.compare(Buffer.from(theirState), Buffer.from(ourState)) === 0) bytesSeen.equal++
+  else if (bytesSeen.examples.length < 3) bytesSeen.examples.push({ seed, theirs: theirState, ours: ourState })
+  return { reference, content, stateVectorAtMark }
+}
+
+// Drops updates as long as it still fails: halves first, then single ones.
+async function shrink (session, fails) {
+  let list = session.delivery
+  for (let size = list.length >> 1; size >= 1; size >>= 1) {
+    for (let from = 0; from < list.length;) {
+      const without = [...list.slice(0, from), ...list.slice(from + size)]
+      if (without.length > 0 && await fails({ ...session, delivery: without })) list = without
+      else from += size
+    }
+  }
+  return { ...session, delivery: list }
+}
+
+let driver = new Driver(options.driver)
+
+async function attempt (session) {
+  try {
+    const result = await checkDelivery(driver, session)
+    return { error: null, result }
+  } catch (error) {
+    if (driver.dead) driver = new Driver(options.driver)
+    return { error }
+  }
+}
+
+function report (session, error) {
+  mkdirSync(options.failures, { recursive: true })
+  const file = join(options.failures, `session-${session.seed}.json`)
+  const updates = session.delivery.map(u => Buffer.from(u).toString('hex'))
+  writeFileSync(file, JSON.stringify({ seed: session.seed, gc: session.gc, updates }, null, 1) + '\n')
+  console.log(`FAILED session ${session.seed}: ${error.message}${error.what ? '' : '\n' + error.stack}`)
+  console.log(`  ${updates.length} updates are left of it in ${file}; again: make interop REPLAY=${file}`)
+  for (const [i, u] of updates.slice(0, 6).entries()) console.log(`  ${i + 1}: ${u.length > 400 ? u.slice(0, 400) + '...' : u}`)
+}
+
+let passed = 0
+let failed = 0
+
+async function runSession (session, sample) {
+  let { error, result } = await attempt(session)
+  if (!error && sample) {
+    try {
+      checkCommand(options.gesso, session, result)
+    } catch (e) {
+      failed++
+      console.log(`FAILED session ${session.seed} through the command: ${e.message}`)
+      return
+    }
+  }
+  if (!error) {
+    passed++
+    return
+  }
+  failed++
+  if (failed > 8) {
+    console.log(`FAILED session ${session.seed}: ${error.message.slice(0, 200)}`)
+    return
+  }
+  const small = await shrink(session, async s => (await attempt(s)).error !== null)
+  error = (await attempt(small)).error ?? error
+  report(small, error)
+}
+
+const started = Date.now()
+if (options.replay) {
+  const file = JSON.parse(readFileSync(options.replay, 'utf8'))
+  const delivery = file.updates.map(u => new Uint8Array(Buffer.from(u, 'hex')))
+  await runSession({ seed: file.seed, gc: file.gc, delivery }, false)
+} else {
+  const first = Number(options.seed ?? options.first)
+  const count = options.seed ? 1 : Number(options.sessions)
+  let updates = 0
+  for (let seed = first; seed < first + count; seed++) {
+    const session = { ...makeSession(seed), gc: seed % 8 !== 0 }
+    updates += session.delivery.length
+    await runSession(session, options.gesso && (seed % 20 === 0 || options.seed))
+  }
+  console.log(`${count} sessions, ${updates} updates delivered, ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  const edits = options.seed ? 0 : Number(options.edits)
+  if (edits > 0) {
+    const result = await runEdits(() => {
+      if (driver.dead) driver = new Driver(options.driver)
+      return driver
+    }, first, edits)
+    passed += result.passed
+    failed += result.failed
+  }
+}
+if (bytesSeen.all > 0) {
+  console.log(`encoded states equal to Yjs' byte for byte: ${bytesSeen.equal} of ${bytesSeen.all}`)
+  if (options.seed || options.replay) {
+    for (const { seed, theirs, ours } of bytesSeen.examples) {
+      console.log(`  session ${seed}\n  Yjs:   ${Buffer.from(theirs).toString('hex')}\n  gesso: ${Buffer.from(ours).toString('hex')}`)
+    }
+  } else if (bytesSeen.examples.length > 0) {
+    console.log(`  different, for example, in: ${bytesSeen.examples.map(e => e.seed).join(', ')}`)
+  }
+}
+if (await driver.close() !== 0) {
+  failed++
+  console.log('FAILED the driver did not end cleanly')
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
