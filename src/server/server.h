@@ -1,0 +1,20 @@
+/* The server: one loop, one data folder, one port. */
+#ifndef GS_SERVER_SERVER_H
+#define GS_SERVER_SERVER_H
+
+#include "gesso/persistence.h"
+
+typedef struct gs_server_options {
+  const char *listen;               /* "127.0.0.1:1234"; port 0 picks one */
+  const char *folder;
+  gesso_durability durability;
+  const char *web_dir;              /* NULL: the pages in the binary */
+  const char *const *allow_origins;
+  size_t allow_origin_count;
+} gs_server_options;
+
+/* Serves until SIGTERM or SIGINT, then stores what is left and returns. Returns the exit status: 0,
+ * or 1 when it could not start or some board could not be written; stderr says why. */
+int gs_server_run(const gs_server_options *options);
+
+#endif
