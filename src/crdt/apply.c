@@ -1,0 +1,391 @@
+/* Applying an update: decode, plan, reserve, then change. Only the last step touches the document, and
+ * it cannot fail.
+ *
+ * The plan is found on clocks alone: which structs of the update, and which of those that wait since
+ * earlier updates, have all they depend on, and in which order. It integrates exactly what Yjs would:
+ * of each client the longest run of structs without a gap whose origins, right origins and parents are
+ * there. The rest waits. */
+#include "crdt/content.h"
+#include "crdt/ops.h"
+#include "crdt/pending.h"
+#include "crdt/update.h"
+
+#include <assert.h>
+
+typedef struct plan {
+  gesso_doc *doc;
+  gs_update up;       /* decoded structs; those that came from pending are appended */
+  uint32_t *order;    /* indexes into up.v, in order of integration */
+  uint32_t norder, order_cap;
+  uint32_t *ready;    /* clients to look at */
+  uint32_t nready, ready_cap;
+  uint32_t *involved; /* clients whose sim is valid */
+  uint32_t ninvolved, involved_cap;
+  uint32_t epoch;
+  bool nomem;
+} plan;
+
+static bool push(plan *p, uint32_t **v, uint32_t *n, uint32_t *cap, uint32_t x)
+{
+  if (!gs_grow(p->doc->alloc, v, cap, (size_t)*n + 1, sizeof(uint32_t))) {
+    p->nomem = true;
+    return false;
+  }
+  (*v)[(*n)++] = x;
+  return true;
+}
+
+static gs_client *simulated(plan *p, uint32_t client)
+{
+  gs_client *c = &p->doc->clients[client];
+  if (c->sim_epoch != p->epoch && push(p, &p->involved, &p->ninvolved, &p->involved_cap, client)) {
+    c->sim_epoch = p->epoch;
+    c->sim = c->clock;
+    c->appends = c->cuts = 0;
+  }
+  return c;
+}
+
+/* The next struct of the client at its simulated clock: an index into up.v, or -1. */
+static int64_t next_struct(plan *p, uint32_t client)
+{
+  gs_client *c = simulated(p, client);
+  while (c->in_first < c->in_end) {
+    const gs_in *in = &p->up.v[c->in_first];
+    if (in->kind == GS_SKIP || in->clock + in->len <= c->sim)
+      c->in_first++;
+    else if (in->clock <= c->sim)
+      return c->in_first;
+    else
+      break;
+  }
+  if (c->pending == 0)
+    return -1;
+  uint32_t node = gs_ptree_before(&p->doc->pending->structs, client, c->sim);
+  if (node == 0)
+    return -1;
+  const gs_pnode *nd = &p->doc->pending->structs.v[node];
+  if (nd->clock + nd->len <= c->sim)
+    return -1;
+  if (!gs_grow(p->doc->alloc, &p->up.v, &p->up.cap, (size_t)p->up.n + 1, sizeof(gs_in))) {
+    p->nomem = true;
+    return -1;
+  }
+  gs_in *in = &p->up.v[p->up.n];
+  gs_pending_decode(p->doc, nd, in);
+  in->pending = node;
+  return p->up.n++;
+}
+
+static bool missing(plan *p, uint32_t self, gs_id dep, gs_id *out)
+{
+  if (dep.client == 0 || dep.client == self)
+    return false;
+  const gs_client *c = &p->doc->clients[dep.client];
+  uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock;
+  if (dep.clock < state)
+    return false;
+  *out = dep;
+  return true;
+}
+
+static void plan_client(plan *p, uint32_t client)
+{
+  gesso_doc *doc = p->doc;
+  gs_wait_no_more(doc, client);
+  for (;;) {
+    int64_t i = next_struct(p, client);
+    if (i < 0 || p->nomem)
+      return;
+    const gs_in *in = &p->up.v[i];
+    gs_id dep;
+    if (missing(p, client, in->origin, &dep) || missing(p, client, in->right_origin, &dep) ||
+        missing(p, client, in->parent, &dep)) {
+      gs_wait_for(doc, client, dep.client, dep.clock);
+      if (in->pending != 0)
+        p->up.n--;
+      return;
+    }
+    gs_client *c = &doc->clients[client];
+    if (in->pending == 0)
+      c->in_first++;
+    if (!push(p, &p->order, &p->norder, &p->order_cap, (uint32_t)i))
+      return;
+    c->sim = in->clock + in->len;
+    c->appends++;
+    for (uint32_t w = c->waiters, next; w != 0; w = next) {
+      next = doc->clients[w].wait_next;
+      if (doc->clients[w].wait_clock < c->sim) {
+        gs_wait_no_more(doc, w);
+        if (!push(p, &p->ready, &p->nready, &p->ready_cap, w))
+          return;
+      }
+    }
+  }
+}
+
+static void look_at_all(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 1; i < doc->nclients; i++) {
+    gs_client *c = &doc->clients[i];
+    c->wait_client = c->wait_next = c->wait_prev = c->waiters = 0;
+  }
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    if (doc->clients[i].pending > 0)
+      (void)push(p, &p->ready, &p->nready, &p->ready_cap, i);
+  doc->pending->look_at_all = false;
+}
+
+/* What `n` cuts in a client's structs may take. */
+static void will_cut(plan *p, uint32_t client, uint32_t n, size_t *items)
+{
+  gs_client *c = simulated(p, client);
+  uint32_t cost = n * gs_cut_cost(p->doc);
+  c->cuts += cost;
+  *items += cost;
+}
+
+static bool has_astral(const gs_in *in)
+{
+  if (in->kind == GS_STRING && in->content.len != in->len)
+    for (size_t i = 0; i < in->content.len; i++)
+      if (in->content.data[i] >= 0xf0)
+        return true;
+  return false;
+}
+
+/* Reserves everything that executing the plan can need. */
+static gesso_status reserve(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  size_t items = 0, text = 0, types = 0, slots = 0;
+  for (uint32_t i = 0; i < p->norder && !doc->astral; i++)
+    doc->astral = has_astral(&p->up.v[p->order[i]]);
+  for (uint32_t i = 0; i < p->norder; i++) {
+    const gs_in *in = &p->up.v[p->order[i]];
+    items++;
+    /* An origin that is the struct before this one ends where that one ends. */
+    if (in->origin.client != 0 && !(in->origin.client == in->client && in->origin.clock + 1 == in->clock))
+      will_cut(p, in->origin.client, 1, &items);
+    if (in->right_origin.client != 0)
+      will_cut(p, in->right_origin.client, 1, &items);
+    if (in->content.len > GS_INLINE_MAX)
+      text += in->content.len;
+    types += in->kind == GS_TYPE;
+    if (in->has_parent) {
+      slots++;
+      types += in->root != 0 && doc->keys[in->root].root == 0;
+    }
+  }
+  /* What stays behind. */
+  size_t late = 0, late_bytes = 0, late_dels = 0;
+  for (uint32_t i = 0; i < p->up.nclients; i++) {
+    const gs_client *c = &doc->clients[p->up.clients[i]];
+    for (uint32_t k = c->in_first; k < c->in_end; k++)
+      if (p->up.v[k].kind != GS_SKIP) {
+        late++;
+        late_bytes += p->up.v[k].raw.len;
+      }
+  }
+  if (late > 0 && late + doc->pending->structs.count > doc->pending_max)
+    return GESSO_E_LIMIT;
+  for (uint32_t i = 0; i < p->up.dels.n; i++) {
+    gs_range r = p->up.dels.v[i];
+    const gs_client *c = &doc->clients[r.client];
+    uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock;
+    if (r.clock < state)
+      will_cut(p, r.client, 2, &items);
+    late_dels += r.clock + r.len > state;
+  }
+  if (late_dels > 0 && late_dels + doc->pending->dels.count > doc->pending_max)
+    return GESSO_E_LIMIT;
+  if (doc->pending->dels.count > 0)
+    for (uint32_t i = 0; i < p->ninvolved; i++) {
+      uint32_t client = p->involved[i];
+      uint32_t node = gs_ptree_from(&doc->pending->dels, client, 0);
+      for (; node != 0 && doc->pending->dels.v[node].clock < doc->clients[client].sim;
+           node = gs_ptree_after(&doc->pending->dels, client, node)) {
+        will_cut(p, client, 2, &items);
+        late_dels++;
+      }
+    }
+  if (p->nomem || items > UINT32_MAX / 2 || text > UINT32_MAX / 2)
+    return GESSO_E_NOMEM;
+  if (!gs_items_reserve(doc, items) || (text > 0 && !gs_text_reserve(doc, text)) ||
+      !gs_types_reserve(doc, types, slots) || !gs_pending_reserve(doc, late, late_bytes, late_dels) ||
+      !gs_grow(doc->alloc, &doc->txn.touched, &doc->txn.touched_cap,
+               (size_t)doc->txn.ntouched + p->ninvolved, sizeof(uint32_t)))
+    return GESSO_E_NOMEM;
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    const gs_client *c = &doc->clients[p->involved[i]];
+    if (!gs_structs_reserve(doc, p->involved[i], c->appends, c->cuts))
+      return GESSO_E_NOMEM;
+  }
+  return GESSO_OK;
+}
+
+static void set_content(gesso_doc *doc, gs_item *it, const gs_in *in, uint32_t offset)
+{
+  gesso_bytes content = in->content;
+  int pair = 0;
+  if (offset > 0) {
+    size_t skip = gs_content_offset(in->kind, content, offset, &pair);
+    content.data += skip + (pair ? 1 : 0);
+    content.len -= skip + (pair ? 1 : 0);
+  }
+  gs_content_set_reserved(doc, it, content);
+  if (pair) {
+    /* It begins with the second half of a character: four bytes became three, of U+FFFD. */
+    uint8_t *at = it->head & GS_ITEM_INLINE ? it->c.in : doc->text + it->c.at;
+    memcpy(at, "\xef\xbf\xbd", 3);
+  }
+}
+
+static void integrate_in(gesso_doc *doc, const gs_in *in)
+{
+  uint32_t offset = doc->clients[in->client].clock - in->clock;
+  gs_txn_touch_reserved(doc, in->client);
+  if (in->kind == GS_GC) {
+    gs_integrate_gc(doc, in->client, in->len - offset);
+    return;
+  }
+  gs_ix left = in->origin.client != 0 ? gs_clean_end(doc, in->origin) : 0;
+  gs_ix right = in->right_origin.client != 0 ? gs_clean_start(doc, in->right_origin) : 0;
+  bool lost = (left != 0 && gs_kind(&doc->items[left]) == GS_GC) || (right != 0 && gs_kind(&doc->items[right]) == GS_GC);
+  uint32_t slot = 0;
+  if (!lost && !in->has_parent) {
+    slot = doc->items[left != 0 ? left : right].slot;
+  } else if (!lost && in->root != 0) {
+    slot = gs_slot_of_reserved(doc, gs_root_reserved(doc, in->root), in->sub);
+  } else if (!lost) {
+    const gs_item *holder = &doc->items[gs_struct_of(doc, in->parent)];
+    if (gs_kind(holder) == GS_TYPE)
+      slot = gs_slot_of_reserved(doc, holder->c.type, in->sub);
+    else
+      lost = true; /* the parent was collected */
+  }
+  gs_id origin = in->origin;
+  if (offset > 0 && !lost) {
+    origin = (gs_id){ in->client, in->clock + offset - 1 };
+    left = gs_clean_end(doc, origin);
+    lost = gs_kind(&doc->items[left]) == GS_GC;
+    slot = doc->items[left].slot;
+  }
+  if (lost) {
+    gs_integrate_gc(doc, in->client, in->len - offset);
+    return;
+  }
+  gs_ix ix = gs_item_new_reserved(doc);
+  gs_item *it = &doc->items[ix];
+  it->head = in->client << GS_CLIENT_SHIFT | in->kind;
+  it->clock = in->clock + offset;
+  it->len = in->len - offset;
+  it->origin = origin;
+  it->right_origin = in->right_origin;
+  if (in->kind == GS_TYPE)
+    it->c.type = gs_type_new_reserved(doc, in->type_kind, in->name, ix);
+  else if (in->kind != GS_DELETED)
+    set_content(doc, it, in, offset);
+  gs_integrate(doc, ix, slot, left, right);
+}
+
+static void execute(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 0; i < p->norder; i++) {
+    gs_in *in = &p->up.v[p->order[i]];
+    if (in->pending != 0) {
+      /* Its bytes may have moved when room was made. */
+      uint32_t node = in->pending;
+      gs_pending_decode(doc, &doc->pending->structs.v[node], in);
+    }
+    integrate_in(doc, in);
+  }
+  for (uint32_t i = 0; i < p->up.dels.n; i++) {
+    gs_range r = p->up.dels.v[i];
+    uint32_t state = doc->clients[r.client].clock, end = r.clock + r.len;
+    if (r.clock < state)
+      gs_delete_range(doc, r.client, r.clock, GS_MIN(end, state));
+    if (end > state)
+      gs_pending_add_delete_reserved(doc, (gs_range){ r.client, GS_MAX(r.clock, state), end - GS_MAX(r.clock, state) });
+  }
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    uint32_t client = p->involved[i];
+    uint32_t state = doc->clients[client].clock, node;
+    while (doc->pending->dels.count > 0 && (node = gs_ptree_from(&doc->pending->dels, client, 0)) != 0 &&
+           doc->pending->dels.v[node].clock < state) {
+      uint32_t at = doc->pending->dels.v[node].clock, end = at + doc->pending->dels.v[node].len;
+      gs_ptree_remove(&doc->pending->dels, client, at);
+      gs_delete_range(doc, client, at, GS_MIN(end, state));
+      if (end > state)
+        gs_pending_add_delete_reserved(doc, (gs_range){ client, state, end - state });
+    }
+    while (doc->clients[client].pending > 0 && (node = gs_ptree_from(&doc->pending->structs, client, 0)) != 0 &&
+           doc->pending->structs.v[node].clock + doc->pending->structs.v[node].len <= state)
+      gs_pending_remove(doc, node);
+  }
+  for (uint32_t i = 0; i < p->up.nclients; i++) {
+    const gs_client *c = &doc->clients[p->up.clients[i]];
+    for (uint32_t k = c->in_first, end = c->in_end; k < end; k++)
+      if (p->up.v[k].kind != GS_SKIP)
+        gs_pending_add_reserved(doc, &p->up.v[k]);
+  }
+  gs_pending_tidy(doc);
+}
+
+static gesso_status fail(gesso_error *error_out, gesso_status st, const char *message)
+{
+  if (error_out != NULL)
+    *error_out = (gesso_error){ st, 0, message };
+  return st;
+}
+
+gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error *error_out)
+{
+  uint32_t nclients = doc->nclients, nkeys = doc->nkeys, key_text_len = doc->key_text_len;
+  plan p = { .doc = doc, .epoch = ++doc->plan_epoch };
+  gs_reader rd = gs_reader_of(update);
+  gs_read_update(&rd, doc, &p.up);
+  if (rd.err == GESSO_OK && gs_reader_left(&rd) > 0)
+    gs_reader_fail(&rd, GESSO_E_CORRUPT, "there are bytes after the update");
+  gesso_status st = gs_reader_status(&rd, error_out);
+  if (st != GESSO_OK)
+    goto out;
+  if (doc->pending->look_at_all)
+    look_at_all(&p);
+  for (uint32_t i = p.up.nclients; i-- > 0 && !p.nomem;)
+    (void)push(&p, &p.ready, &p.nready, &p.ready_cap, p.up.clients[i]);
+  while (p.nready > 0 && !p.nomem)
+    plan_client(&p, p.ready[--p.nready]);
+  st = p.nomem ? GESSO_E_NOMEM : reserve(&p);
+  if (st != GESSO_OK) {
+    doc->pending->look_at_all = true;
+    st = fail(error_out, st, st == GESSO_E_LIMIT ? "too many structs wait for missing ones" : "out of memory");
+    goto out;
+  }
+  gesso_doc_begin(doc);
+  doc->txn.remote = true;
+  execute(&p);
+out:
+  if (st != GESSO_OK) {
+    if (doc->nclients > nclients)
+      /* Nobody may stay linked to a client that goes. */
+      for (uint32_t i = 1; i < nclients; i++) {
+        gs_client *c = &doc->clients[i];
+        c->wait_client = c->wait_next = c->wait_prev = c->waiters = 0;
+        doc->pending->look_at_all = true;
+      }
+    gs_update_finish(doc, &p.up);
+    gs_clients_truncate(doc, nclients);
+    gs_keys_truncate(doc, nkeys, key_text_len);
+  } else {
+    gs_update_finish(doc, &p.up);
+  }
+  gs_free(doc->alloc, p.order, p.order_cap * sizeof(uint32_t));
+  gs_free(doc->alloc, p.ready, p.ready_cap * sizeof(uint32_t));
+  gs_free(doc->alloc, p.involved, p.involved_cap * sizeof(uint32_t));
+  if (st == GESSO_OK)
+    (void)gesso_doc_commit(doc, NULL);
+  return st;
+}

@@ -1,0 +1,171 @@
+#include "crdt/content.h"
+#include "wire/any.h"
+#include "wire/reader.h"
+#include "wire/utf8.h"
+
+#include <assert.h>
+
+/* What a content that may grow was given: the next of 16, 24, 32, 48, 64, 96 ... */
+static uint32_t text_class(uint32_t bytes)
+{
+  uint32_t cap = 16;
+  while (cap < bytes) {
+    if (cap + cap / 2 >= bytes)
+      return cap + cap / 2;
+    if (cap > UINT32_MAX / 2)
+      return bytes;
+    cap *= 2;
+  }
+  return cap;
+}
+
+bool gs_text_reserve(gesso_doc *doc, size_t bytes)
+{
+  return gs_grow(doc->alloc, &doc->text, &doc->text_cap, (size_t)doc->text_len + bytes, 1);
+}
+
+static void set_inline(gs_item *it, gesso_bytes bytes)
+{
+  it->head = (it->head & ~(uint32_t)GS_ITEM_SLACK) | GS_ITEM_INLINE;
+  uint8_t tmp[8] = { 0 };
+  if (bytes.len > 0)
+    memcpy(tmp, bytes.data, bytes.len);
+  tmp[7] = (uint8_t)bytes.len;
+  memcpy(it->c.in, tmp, 8);
+}
+
+void gs_content_set_reserved(gesso_doc *doc, gs_item *it, gesso_bytes bytes)
+{
+  if (bytes.len <= GS_INLINE_MAX) {
+    set_inline(it, bytes);
+    return;
+  }
+  assert(doc->text_cap - doc->text_len >= bytes.len);
+  it->head &= ~(uint32_t)(GS_ITEM_INLINE | GS_ITEM_SLACK);
+  it->c.at = doc->text_len;
+  it->c.bytes = (uint32_t)bytes.len;
+  memcpy(doc->text + doc->text_len, bytes.data, bytes.len);
+  doc->text_len += (uint32_t)bytes.len;
+}
+
+void gs_content_drop(gesso_doc *doc, gs_item *it)
+{
+  if (gs_kind_has_bytes(gs_kind(it)) && (it->head & GS_ITEM_INLINE) == 0)
+    doc->text_garbage += it->head & GS_ITEM_SLACK ? text_class(it->c.bytes) : it->c.bytes;
+  it->head &= ~(uint32_t)(GS_ITEM_INLINE | GS_ITEM_SLACK);
+  memset(&it->c, 0, sizeof it->c);
+}
+
+void gs_text_compact(gesso_doc *doc)
+{
+  if (doc->text_garbage < 4096 || doc->text_garbage < doc->text_len / 2)
+    return;
+  size_t live = 0;
+  for (uint32_t i = 1; i < doc->nitems; i++)
+    if (gs_kind_has_bytes(gs_kind(&doc->items[i])) && (doc->items[i].head & GS_ITEM_INLINE) == 0)
+      live += doc->items[i].c.bytes;
+  size_t cap = live + live / 8;
+  uint8_t *text = gs_alloc(doc->alloc, cap);
+  if (cap > 0 && text == NULL)
+    return;
+  uint32_t at = 0;
+  for (uint32_t i = 1; i < doc->nitems; i++) {
+    gs_item *it = &doc->items[i];
+    if (!gs_kind_has_bytes(gs_kind(it)) || (it->head & GS_ITEM_INLINE) != 0)
+      continue;
+    if (it->c.bytes > 0)
+      memcpy(text + at, doc->text + it->c.at, it->c.bytes);
+    it->c.at = at;
+    at += it->c.bytes;
+    it->head &= ~(uint32_t)GS_ITEM_SLACK;
+  }
+  gs_free(doc->alloc, doc->text, doc->text_cap);
+  doc->text = text;
+  doc->text_cap = (uint32_t)cap;
+  doc->text_len = at;
+  doc->text_garbage = 0;
+}
+
+size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pair)
+{
+  *pair = 0;
+  switch (kind) {
+  case GS_STRING:
+    return gs_utf8_offset_of(content, n, pair);
+  case GS_ANY:
+  case GS_JSON: {
+    gs_reader rd = gs_reader_of(content);
+    while (n-- > 0) {
+      if (kind == GS_ANY)
+        gs_any_skip(&rd);
+      else
+        (void)gs_read_bytes(&rd);
+    }
+    return gs_reader_offset(&rd);
+  }
+  default:
+    return 0;
+  }
+}
+
+bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more)
+{
+  gesso_bytes have = gs_content(doc, it);
+  size_t need = have.len + more.len;
+  if (need > UINT32_MAX / 2)
+    return false;
+  if (need <= GS_INLINE_MAX && (it->head & GS_ITEM_INLINE) != 0) {
+    if (more.len > 0)
+      memcpy(it->c.in + have.len, more.data, more.len);
+    it->c.in[7] = (uint8_t)need;
+    return true;
+  }
+  if ((it->head & GS_ITEM_INLINE) == 0) {
+    if ((it->head & GS_ITEM_SLACK) != 0 && text_class(it->c.bytes) >= need && text_class((uint32_t)need) == text_class(it->c.bytes)) {
+      memcpy(doc->text + it->c.at + have.len, more.data, more.len);
+      it->c.bytes = (uint32_t)need;
+      return true;
+    }
+    if (more.data == doc->text + it->c.at + have.len) {
+      /* Right's bytes already follow: what a cut took apart is joined again. */
+      it->c.bytes = (uint32_t)need;
+      it->head &= ~(uint32_t)GS_ITEM_SLACK;
+      return true;
+    }
+  }
+  uint32_t cap = text_class((uint32_t)need);
+  bool more_inside = more.data >= doc->text && more.data < doc->text + doc->text_len;
+  size_t more_at = more_inside ? (size_t)(more.data - doc->text) : 0;
+  if (!gs_text_reserve(doc, cap))
+    return false;
+  have = gs_content(doc, it);
+  uint8_t *to = doc->text + doc->text_len;
+  memcpy(to, have.data, have.len);
+  memcpy(to + have.len, more_inside ? doc->text + more_at : more.data, more.len);
+  gs_content_drop(doc, it);
+  it->head |= GS_ITEM_SLACK;
+  it->c.at = doc->text_len;
+  it->c.bytes = (uint32_t)need;
+  doc->text_len += cap;
+  return true;
+}
+
+bool gs_content_join(gesso_doc *doc, gs_item *left, gs_item *right)
+{
+  gesso_bytes more = gs_content(doc, right);
+  bool follows = (left->head & GS_ITEM_INLINE) == 0 && (right->head & GS_ITEM_INLINE) == 0 &&
+                 (left->head & GS_ITEM_SLACK) == 0 && right->c.at == left->c.at + left->c.bytes;
+  if (follows) {
+    /* The slack of the right part, if it has any, is given up with the flag. */
+    if (right->head & GS_ITEM_SLACK)
+      doc->text_garbage += text_class(right->c.bytes) - right->c.bytes;
+    left->c.bytes += right->c.bytes;
+    right->head &= ~(uint32_t)(GS_ITEM_INLINE | GS_ITEM_SLACK);
+    memset(&right->c, 0, sizeof right->c);
+    return true;
+  }
+  if (!gs_content_append(doc, left, more))
+    return false;
+  gs_content_drop(doc, right);
+  return true;
+}

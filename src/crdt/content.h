@@ -1,0 +1,54 @@
+/* The contents of items: where their bytes are, and cutting and joining them.
+ *
+ * Contents are kept as the v1 update format has them, so that encoding copies:
+ *   GS_STRING   UTF-8; len counts UTF-16 units
+ *   GS_ANY      len lib0 Any values one after the other
+ *   GS_JSON     len varStrings of JSON text ("undefined" is allowed)
+ *   GS_BINARY   the bytes, GS_EMBED JSON text
+ *   GS_FORMAT   varUint key index, then JSON text
+ *   GS_DOC      varString guid, then one Any value of options
+ *   GS_TYPE     an index into types[], no bytes
+ *   GS_DELETED  nothing
+ *
+ * Up to 7 bytes stand in the item itself. Longer ones stand in doc->text, which only grows at its end;
+ * a cut shares the bytes. What is given up is counted as garbage, and gs_text_compact gathers the
+ * rest when more than half is garbage. */
+#ifndef GS_CRDT_CONTENT_H
+#define GS_CRDT_CONTENT_H
+
+#include "crdt/doc_impl.h"
+
+#define GS_INLINE_MAX 7
+
+static inline gesso_bytes gs_content(const gesso_doc *doc, const gs_item *it)
+{
+  if (it->head & GS_ITEM_INLINE)
+    return (gesso_bytes){ it->c.in, it->c.in[7] };
+  return (gesso_bytes){ doc->text + it->c.at, it->c.bytes };
+}
+
+/* Whether items of that kind own bytes. */
+static inline bool gs_kind_has_bytes(unsigned kind)
+{
+  return kind != GS_GC && kind != GS_DELETED && kind != GS_TYPE && kind != GS_FREE;
+}
+
+GESSO_MUST_USE bool gs_text_reserve(gesso_doc *doc, size_t bytes);
+/* Copies the bytes in. Room for them must be there unless they fit inline. */
+void gs_content_set_reserved(gesso_doc *doc, gs_item *it, gesso_bytes bytes);
+/* Gives the bytes up. The kind stays. */
+void gs_content_drop(gesso_doc *doc, gs_item *it);
+/* Gathers the live bytes when too many are garbage. Does nothing when memory is short. */
+void gs_text_compact(gesso_doc *doc);
+
+/* Bytes of the first n elements or UTF-16 units of a content. *pair is set when unit n is the second
+ * half of a surrogate pair; the bytes then end before that character. */
+size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pair);
+
+/* Appends right's content to left's (both of one kind that can be joined). False when memory is short:
+ * nothing has changed then. Right's bytes are given up. */
+GESSO_MUST_USE bool gs_content_join(gesso_doc *doc, gs_item *left, gs_item *right);
+/* Appends bytes to an item's content, growing it in place where it can. */
+GESSO_MUST_USE bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more);
+
+#endif

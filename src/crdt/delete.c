@@ -1,0 +1,123 @@
+/* Deleting items, and giving up what they held. */
+#include "crdt/content.h"
+#include "crdt/ops.h"
+#include "crdt/seq.h"
+
+/* Nested types are worked off through types[].work_next, so that depth costs no stack. */
+static void mark_deleted(gesso_doc *doc, gs_ix ix, uint32_t *work)
+{
+  gs_item *it = &doc->items[ix];
+  const gs_slot *slot = &doc->slots[it->slot];
+  bool counted = gs_is_visible(it) && slot->key == 0;
+  it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;
+  doc->ndeleted++;
+  if (counted) {
+    doc->types[slot->type].length -= it->len;
+    gs_seq_resized(doc, slot->type, ix);
+  }
+  gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
+  gs_txn_changed(doc, slot->type);
+  if (gs_kind(it) == GS_TYPE) {
+    doc->types[it->c.type].work_next = *work;
+    *work = it->c.type;
+  }
+}
+
+/* A child that is deleted already will be a gc range soon and may merge then. */
+static void delete_child(gesso_doc *doc, gs_ix ix, uint32_t *work)
+{
+  const gs_item *it = &doc->items[ix];
+  if (!gs_is_deleted(it))
+    mark_deleted(doc, ix, work);
+  else if (it->clock < gs_before(doc, gs_client_of(it)))
+    gs_txn_mergeable(doc, gs_client_of(it), it->clock);
+}
+
+void gs_item_delete(gesso_doc *doc, gs_ix ix)
+{
+  uint32_t work = 0;
+  if (gs_is_deleted(&doc->items[ix]))
+    return;
+  mark_deleted(doc, ix, &work);
+  while (work != 0) {
+    uint32_t type = work;
+    work = doc->types[type].work_next;
+    if (doc->types[type].seq != 0)
+      for (gs_ix i = doc->slots[doc->types[type].seq].head; i != 0; i = doc->items[i].right)
+        delete_child(doc, i, &work);
+    for (uint32_t s = doc->types[type].maps; s != 0; s = doc->slots[s].next)
+      delete_child(doc, doc->slots[s].tail, &work);
+  }
+}
+
+static void cut_live(gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  if (clock >= doc->clients[client].clock)
+    return;
+  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
+  if (!gs_is_deleted(it) && it->clock < clock)
+    (void)gs_clean_start(doc, (gs_id){ client, clock });
+}
+
+void gs_delete_range(gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
+{
+  if (at >= end)
+    return;
+  cut_live(doc, client, at);
+  cut_live(doc, client, end);
+  gs_pos pos = gs_structs_find(doc, client, at);
+  do {
+    gs_ix ix = gs_struct_at(doc, client, pos);
+    if (doc->items[ix].clock >= end)
+      break;
+    gs_item_delete(doc, ix);
+  } while (gs_pos_next(doc, client, &pos));
+}
+
+static void to_gc(gesso_doc *doc, gs_ix ix, uint32_t *work)
+{
+  gs_item *it = &doc->items[ix];
+  if (gs_kind(it) == GS_TYPE) {
+    doc->types[it->c.type].work_next = *work;
+    *work = it->c.type;
+  } else {
+    gs_content_drop(doc, it);
+  }
+  if (!gs_is_deleted(it))
+    doc->ndeleted++;
+  *it = (gs_item){ .head = gs_client_of(it) << GS_CLIENT_SHIFT | GS_ITEM_DELETED | GS_GC |
+                           (it->head & GS_ITEM_DELNOW),
+                   .clock = it->clock,
+                   .len = it->len };
+}
+
+void gs_item_gc(gesso_doc *doc, gs_ix ix)
+{
+  gs_item *it = &doc->items[ix];
+  uint32_t work = 0;
+  if (gs_kind(it) == GS_TYPE) {
+    work = it->c.type;
+    doc->types[work].work_next = 0;
+    memset(&it->c, 0, sizeof it->c);
+  } else {
+    gs_content_drop(doc, it);
+  }
+  gs_set_kind(it, GS_DELETED);
+  while (work != 0) {
+    uint32_t type = work;
+    work = doc->types[type].work_next;
+    if (doc->types[type].seq != 0)
+      for (gs_ix i = doc->slots[doc->types[type].seq].head, next; i != 0; i = next) {
+        next = doc->items[i].right;
+        to_gc(doc, i, &work);
+      }
+    for (uint32_t s = doc->types[type].maps; s != 0; s = doc->slots[s].next)
+      for (gs_ix i = doc->slots[s].tail, next; i != 0; i = next) {
+        next = doc->items[i].left;
+        to_gc(doc, i, &work);
+      }
+    gs_slots_release(doc, type);
+    doc->types[type].dead = true;
+    doc->types[type].item = 0;
+  }
+}

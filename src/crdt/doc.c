@@ -1,0 +1,135 @@
+/* Making and freeing documents, and what they report about themselves. */
+#include "crdt/doc_impl.h"
+#include "crdt/pending.h"
+#include "crdt/seq.h"
+#include "crdt/structs.h"
+
+#include <sys/random.h>
+
+/* Every allocation of a document goes through here, so that its cap holds and its size is known. */
+static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+  gesso_doc *doc = ctx;
+  if (new_size > old_size && doc->mem.max != 0 && doc->mem.used + (new_size - old_size) > doc->mem.max)
+    return NULL;
+  void *p = gs_resize(doc->mem.inner, ptr, old_size, new_size);
+  if (p != NULL || new_size == 0)
+    doc->mem.used += new_size - old_size;
+  return p;
+}
+
+gesso_doc *gesso_doc_create(const gesso_doc_options *options)
+{
+  gesso_doc_options o = { 0 };
+  if (options != NULL)
+    memcpy(&o, options, GS_MIN(options->size, sizeof o));
+  gesso_doc *doc = GS_NEW(o.alloc, gesso_doc);
+  if (doc == NULL)
+    return NULL;
+  doc->mem.inner = o.alloc;
+  doc->mem.outer = (gesso_allocator){ counted_resize, doc };
+  doc->mem.max = o.memory_max;
+  doc->mem.used = sizeof *doc;
+  doc->alloc = &doc->mem.outer;
+  doc->flags = o.flags;
+  doc->pending_max = o.pending_structs_max != 0 ? o.pending_structs_max : 1000000;
+  uint64_t seed[2] = { 0, 0 };
+  if (getrandom(seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+    seed[0] ^= (uint64_t)(uintptr_t)doc * 0x9e3779b97f4a7c15ULL;
+  doc->rng = seed[1];
+  doc->client_id = o.client_id != 0 ? o.client_id : (seed[0] & 0xffffffffu) | 1u;
+  doc->nitems = doc->nclients = doc->ntypes = doc->nslots = doc->nkeys = 1;
+  doc->txn.epoch = 1;
+  doc->pending = GS_NEW(doc->alloc, gs_pending);
+  if (doc->pending == NULL) {
+    gs_free(o.alloc, doc, sizeof *doc);
+    return NULL;
+  }
+  return doc;
+}
+
+void gesso_doc_destroy(gesso_doc *doc)
+{
+  if (doc == NULL)
+    return;
+  const gesso_allocator *al = doc->alloc;
+  for (uint32_t i = 1; i < doc->ntypes; i++)
+    gs_seq_drop(doc, i);
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    gs_client_finish(doc, &doc->clients[i]);
+  gs_pending_finish(doc);
+  gs_free(al, doc->items, doc->items_cap * sizeof *doc->items);
+  gs_free(al, doc->clients, doc->clients_cap * sizeof *doc->clients);
+  gs_free(al, doc->client_hash, doc->client_hash_cap * sizeof *doc->client_hash);
+  gs_free(al, doc->types, doc->types_cap * sizeof *doc->types);
+  gs_free(al, doc->slots, doc->slots_cap * sizeof *doc->slots);
+  gs_free(al, doc->slot_hash, doc->slot_hash_cap * sizeof *doc->slot_hash);
+  gs_free(al, doc->keys, doc->keys_cap * sizeof *doc->keys);
+  gs_free(al, doc->key_hash, doc->key_hash_cap * sizeof *doc->key_hash);
+  gs_free(al, doc->key_text, doc->key_text_cap);
+  gs_free(al, doc->text, doc->text_cap);
+  gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
+  gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
+  gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);
+  gs_free(al, doc->txn.merge, doc->txn.merge_cap * sizeof *doc->txn.merge);
+  gs_free(al, doc->txn.formatted, doc->txn.formatted_cap * sizeof *doc->txn.formatted);
+  gs_free(doc->mem.inner, doc, sizeof *doc);
+}
+
+uint64_t gesso_doc_client_id(const gesso_doc *doc)
+{
+  return doc->client_id;
+}
+
+void gesso_doc_get_stats(const gesso_doc *doc, gesso_doc_stats *out)
+{
+  *out = (gesso_doc_stats){
+    .structs = doc->nstructs,
+    .deleted_structs = doc->ndeleted,
+    .pending_structs = doc->pending->structs.count,
+    .pending_bytes = doc->pending->bytes_len - doc->pending->garbage,
+    .pending_delete_ranges = doc->pending->dels.count,
+    .memory_bytes = doc->mem.used,
+  };
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    out->clients += doc->clients[i].clock > 0;
+}
+
+static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t)
+{
+  gs_buf_put(buf, '{');
+  bool first_client = true;
+  for (uint32_t client = 1; client < doc->nclients; client++) {
+    uint32_t node = gs_ptree_from(t, client, 0);
+    if (node == 0)
+      continue;
+    gs_buf_printf(buf, "%s\"%llu\":[", first_client ? "" : ",", (unsigned long long)doc->clients[client].id);
+    first_client = false;
+    bool first = true;
+    while (node != 0) {
+      uint32_t at = t->v[node].clock, end = at + t->v[node].len;
+      while ((node = gs_ptree_after(t, client, node)) != 0 && t->v[node].clock <= end)
+        end = GS_MAX(end, t->v[node].clock + t->v[node].len);
+      gs_buf_printf(buf, "%s[%u,%u]", first ? "" : ",", at, end);
+      first = false;
+    }
+    gs_buf_put(buf, ']');
+  }
+  gs_buf_put(buf, '}');
+}
+
+gesso_status gesso_doc_pending_json(gesso_doc *doc, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_buf_puts(&buf, "{\"structs\":");
+  write_ranges(doc, &buf, &doc->pending->structs);
+  gs_buf_puts(&buf, ",\"deletes\":");
+  write_ranges(doc, &buf, &doc->pending->dels);
+  gs_buf_put(&buf, '}');
+  gesso_status st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
+  return st;
+}

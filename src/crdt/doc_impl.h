@@ -1,0 +1,342 @@
+/* The insides of a gesso_doc: what the files of this folder share.
+ *
+ * Everything lives in a few growing tables and is named by a 32-bit index, so that destroying a
+ * document is a handful of frees and an item costs 48 bytes. 0 is "none" in every index.
+ *
+ *   clients[]   one for each client id that was ever mentioned; holds that client's structs in clock
+ *               order (structs.h)
+ *   items[]     structs: items and gc ranges (Yjs: Item, GC)
+ *   types[]     shared types, roots and nested ones
+ *   slots[]     places where items are chained: the sequence of a type, or one key of its map
+ *   keys[]      interned strings: map keys, root names, XML node names
+ *   text        the bytes of contents longer than 7 bytes (content.h)
+ *
+ * Invariants, by the names that gs_doc_check uses:
+ *   I1  a client's structs cover 0 .. clock without gap or overlap
+ *   I2  items[i].left == l  <=>  items[l].right == i, and both are in one slot
+ *   I3  slot.head has no left, slot.tail has no right
+ *   I4  of the items of a map slot only the tail may be live
+ *   I5  type.length is the sum of the lengths of the live, countable items of its sequence
+ *   I6  children of a deleted type are deleted or gc ranges
+ *   I7  the position index of a sequence holds its items in order with their visible lengths
+ *
+ * All-or-nothing: applying an update decodes, plans and reserves before it changes anything. Code that
+ * runs after that point uses *_reserved functions, which cannot fail. */
+#ifndef GS_CRDT_DOC_IMPL_H
+#define GS_CRDT_DOC_IMPL_H
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "gesso/types.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+typedef uint32_t gs_ix; /* index into doc->items; 0 = none */
+
+typedef struct gs_id {
+  uint32_t client; /* index into doc->clients; 0 = none */
+  uint32_t clock;
+} gs_id;
+
+/* Struct kinds: the content refs of the update format. */
+enum {
+  GS_GC = 0,
+  GS_DELETED = 1,
+  GS_JSON = 2,
+  GS_BINARY = 3,
+  GS_STRING = 4,
+  GS_EMBED = 5,
+  GS_FORMAT = 6,
+  GS_TYPE = 7,
+  GS_ANY = 8,
+  GS_DOC = 9,
+  GS_SKIP = 10,
+  GS_FREE = 15 /* an unused place in items[] */
+};
+
+enum {
+  GS_KIND_MASK = 0xf,
+  GS_ITEM_DELETED = 1u << 4,
+  GS_ITEM_KEEP = 1u << 5,    /* the undo manager wants its content */
+  GS_ITEM_INLINE = 1u << 6,  /* content stands in the item; its size in the last byte */
+  GS_ITEM_SLACK = 1u << 7,   /* content may grow in place up to gs_text_class(bytes) */
+  GS_ITEM_BEFORE = 1u << 8,  /* scratch of the integration scan */
+  GS_ITEM_RIVAL = 1u << 9,   /* scratch of the integration scan */
+  GS_ITEM_DELNOW = 1u << 10, /* deleted in the running transaction */
+  GS_CLIENT_SHIFT = 11
+};
+
+#define GS_CLIENTS_MAX ((1u << (32 - GS_CLIENT_SHIFT)) - 2)
+#define GS_CLOCK_MAX 0x7fffffffu /* clocks and lengths end below 2^31 */
+
+/* One run of consecutively inserted elements: the "item" of YATA (Nicolaescu et al., 2016), or a
+ * range of gc'd ones, of which only head, clock and len mean anything.
+ *
+ *   clock .. clock + len - 1   the clocks it owns, of client head >> GS_CLIENT_SHIFT; len >= 1
+ *   origin, right_origin       neighbours when first inserted; immutable
+ *   left, right                neighbours now
+ *   len                        UTF-16 code units for GS_STRING, else elements */
+typedef struct gs_item {
+  uint32_t head; /* client index << GS_CLIENT_SHIFT | flags | kind */
+  uint32_t clock;
+  uint32_t len;
+  gs_id origin, right_origin;
+  gs_ix left, right; /* free places: right is the next free one */
+  uint32_t slot;
+  union {
+    struct {
+      uint32_t at, bytes; /* in doc->text */
+    };
+    uint32_t type; /* GS_TYPE: index into doc->types */
+    uint8_t in[8]; /* GS_ITEM_INLINE */
+  } c;
+} gs_item;
+_Static_assert(sizeof(gs_item) == 48, "three quarters of a cache line");
+
+/* A chain of items: the sequence of a type (key 0), or one key of its map. */
+typedef struct gs_slot {
+  uint32_t type;
+  uint32_t key;
+  gs_ix head, tail;
+  uint32_t next; /* map slots of a type; free places: the next free one */
+} gs_slot;
+
+#define GS_KIND_UNKNOWN 0xff /* a root that nobody asked for with a kind yet */
+
+typedef struct gs_type {
+  gs_ix item;          /* the item that holds it; 0 for roots */
+  uint32_t name;       /* key of a root's name or of an XML node name */
+  uint32_t seq;        /* slot of its sequence; 0 while empty */
+  uint32_t maps;       /* first map slot */
+  uint32_t length;     /* I5 */
+  uint32_t work_next;  /* chain of types that wait for deletion or gc */
+  uint8_t kind;        /* gesso_type_kind or GS_KIND_UNKNOWN */
+  bool has_formatting; /* a format item was integrated (Yjs: _hasFormatting) */
+  bool dead;           /* gc'd */
+  bool fmt_listed;     /* is in txn.formatted */
+  struct gs_seq *index; /* position index, made by the first edit or look-up by position */
+} gs_type;
+
+typedef struct gs_key {
+  uint32_t at, len; /* in doc->key_text */
+  uint32_t hash;
+  uint32_t root; /* the root type of that name */
+} gs_key;
+
+typedef struct gs_chunk {
+  uint32_t first; /* clock of its first struct */
+  uint32_t n, cap;
+  gs_ix *v;
+} gs_chunk;
+
+#define GS_CHUNK_MAX 256
+
+typedef struct gs_client {
+  uint64_t id;
+  uint32_t clock;  /* state: the next expected clock */
+  uint32_t before; /* state before the transaction; meaningful while epoch == txn.epoch */
+  uint32_t epoch;
+  uint32_t nchunks, chunks_cap;
+  gs_chunk *chunks;
+  /* pending.h */
+  uint32_t pending;      /* structs of this client that wait */
+  uint32_t wait_client;  /* ... for a struct of that client: linked in its waiters */
+  uint32_t wait_clock;
+  uint32_t wait_next, wait_prev;
+  uint32_t waiters;      /* first client that waits for this one */
+  /* plan.c, while an update is being applied */
+  uint32_t sim;          /* state as planned so far */
+  uint32_t sim_epoch;
+  uint32_t in_first, in_end; /* its structs in the decoded update */
+  uint32_t appends, cuts;    /* what the plan does to its structs, at most */
+} gs_client;
+
+/* Ranges of clocks, by client. */
+typedef struct gs_range {
+  uint32_t client, clock, len;
+} gs_range;
+
+typedef struct gs_ranges {
+  gs_range *v;
+  uint32_t n, cap;
+} gs_ranges;
+
+typedef struct gs_txn {
+  uint32_t depth;
+  uint32_t epoch;
+  bool local;      /* an edit was made here (Yjs: transaction.local) */
+  bool remote;     /* an update was applied */
+  bool dels_lost;  /* dels had no room: find them by GS_ITEM_DELNOW */
+  bool fmt_lost;   /* formatted had no room: clean up everything that qualifies */
+  uint32_t *touched; /* clients whose clock moved */
+  uint32_t ntouched, touched_cap;
+  gs_ranges dels;  /* what was deleted, in order of deletion */
+  gs_id *merge;    /* splits that may merge again (Yjs: _mergeStructs) */
+  uint32_t nmerge, merge_cap;
+  uint32_t *formatted; /* text types that changed and may need their formats cleaned */
+  uint32_t nformatted, formatted_cap;
+} gs_txn;
+
+struct gs_pending;
+
+struct gesso_doc {
+  const gesso_allocator *alloc;
+  struct {
+    gesso_allocator outer; /* counts and caps what the document holds */
+    const gesso_allocator *inner;
+    size_t used, max;
+  } mem;
+  uint64_t client_id;
+  uint32_t own; /* index of client_id in clients, 0 until the first edit */
+  uint32_t flags;
+  uint32_t pending_max;
+  uint64_t rng;
+  uint32_t plan_epoch;
+
+  gs_item *items;
+  uint32_t nitems, items_cap, free_item, nfree_items;
+  uint32_t nstructs, ndeleted;
+  bool astral; /* some string has a character outside the BMP: a split may cut a surrogate pair */
+
+  gs_client *clients;
+  uint32_t nclients, clients_cap;
+  uint32_t *client_hash;
+  uint32_t client_hash_cap;
+
+  gs_type *types;
+  uint32_t ntypes, types_cap;
+
+  gs_slot *slots;
+  uint32_t nslots, slots_cap, free_slot, nused_slots;
+  uint32_t *slot_hash;
+  uint32_t slot_hash_cap;
+
+  gs_key *keys;
+  uint32_t nkeys, keys_cap;
+  uint32_t *key_hash;
+  uint32_t key_hash_cap;
+  uint8_t *key_text;
+  uint32_t key_text_len, key_text_cap;
+
+  uint8_t *text;
+  uint32_t text_len, text_cap, text_garbage;
+
+  uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
+  uint32_t leaf_of_cap;
+
+  struct gs_pending *pending;
+  gs_txn txn;
+
+  gesso_update_fn on_update;
+  void *on_update_ctx;
+};
+
+static inline gs_item *gs_item_at(const gesso_doc *doc, gs_ix ix)
+{
+  return &doc->items[ix];
+}
+
+static inline unsigned gs_kind(const gs_item *it)
+{
+  return it->head & GS_KIND_MASK;
+}
+
+static inline uint32_t gs_client_of(const gs_item *it)
+{
+  return it->head >> GS_CLIENT_SHIFT;
+}
+
+static inline bool gs_is_deleted(const gs_item *it)
+{
+  return (it->head & GS_ITEM_DELETED) != 0;
+}
+
+/* Whether it counts for indexes and lengths (Yjs: countable). */
+static inline bool gs_is_countable(const gs_item *it)
+{
+  unsigned kind = gs_kind(it);
+  return kind != GS_DELETED && kind != GS_FORMAT && kind != GS_GC;
+}
+
+static inline bool gs_is_visible(const gs_item *it)
+{
+  return !gs_is_deleted(it) && gs_is_countable(it);
+}
+
+static inline uint32_t gs_visible_len(const gs_item *it)
+{
+  return gs_is_visible(it) ? it->len : 0;
+}
+
+static inline void gs_set_kind(gs_item *it, unsigned kind)
+{
+  it->head = (it->head & ~(uint32_t)GS_KIND_MASK) | kind;
+}
+
+static inline gs_id gs_last_id(const gs_item *it)
+{
+  return (gs_id){ gs_client_of(it), it->clock + it->len - 1 };
+}
+
+static inline bool gs_id_eq(gs_id a, gs_id b)
+{
+  return a.client == b.client && a.clock == b.clock;
+}
+
+/* --- items.c: the pool --- */
+
+/* Makes room for n more items. Indexes stay, pointers into items[] do not. */
+GESSO_MUST_USE bool gs_items_reserve(gesso_doc *doc, size_t n);
+/* A zeroed place. There must be room: gs_items_reserve. */
+gs_ix gs_item_new_reserved(gesso_doc *doc);
+void gs_item_free(gesso_doc *doc, gs_ix ix);
+
+/* --- keys.c --- */
+
+/* The key of that string, made when there is none; 0 when memory is short. */
+uint32_t gs_key_of(gesso_doc *doc, gesso_bytes s);
+/* 0 when there is none. */
+uint32_t gs_key_find(const gesso_doc *doc, gesso_bytes s);
+/* Forgets the keys past the first n: the way back of an update that failed. */
+void gs_keys_truncate(gesso_doc *doc, uint32_t n, uint32_t text_len);
+
+static inline gesso_bytes gs_key_text(const gesso_doc *doc, uint32_t key)
+{
+  const gs_key *k = &doc->keys[key];
+  return (gesso_bytes){ doc->key_text + k->at, k->len };
+}
+
+/* --- types.c: types and their slots --- */
+
+GESSO_MUST_USE bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots);
+uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_ix item);
+uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key);
+/* The slot for a key of a map, or for the sequence (key 0). */
+uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key);
+uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key);
+/* Gives back all slots of a type that was gc'd. */
+void gs_slots_release(gesso_doc *doc, uint32_t type);
+
+/* --- txn.c --- */
+
+void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client);
+/* Notes that the contents of a type changed (Yjs: addChangedTypeToTransaction). Never fails. */
+void gs_txn_changed(gesso_doc *doc, uint32_t type);
+void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
+void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock);
+static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)
+{
+  const gs_client *c = &doc->clients[client];
+  return c->epoch == doc->txn.epoch ? c->before : c->clock;
+}
+
+/* Puts the items and types of a transaction's end in order: gc, merge, emit. */
+GESSO_MUST_USE gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out);
+
+/* --- ranges.c --- */
+
+/* Sorts by client index and clock, and joins what touches or overlaps. */
+void gs_ranges_normalise(gs_ranges *r);
+
+#endif

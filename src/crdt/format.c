@@ -1,0 +1,234 @@
+#include "crdt/format.h"
+#include "crdt/content.h"
+#include "crdt/ops.h"
+#include "wire/reader.h"
+
+gs_attr gs_format_of(const gesso_doc *doc, const gs_item *it)
+{
+  gs_reader rd = gs_reader_of(gs_content(doc, it));
+  gs_attr f;
+  f.key = gs_read_bytes(&rd);
+  f.value = gs_read_bytes(&rd);
+  return f;
+}
+
+static uint32_t find(const gs_attrs *a, gesso_bytes key)
+{
+  uint32_t i = 0;
+  while (i < a->n && !gs_bytes_eq(a->v[i].key, key))
+    i++;
+  return i;
+}
+
+gesso_bytes gs_attrs_get(const gs_attrs *a, gesso_bytes key)
+{
+  uint32_t i = find(a, key);
+  return i < a->n ? a->v[i].value : (gesso_bytes){ (const uint8_t *)"null", 4 };
+}
+
+bool gs_attrs_has(const gs_attrs *a, gesso_bytes key)
+{
+  return find(a, key) < a->n;
+}
+
+void gs_attrs_set(gs_attrs *a, gesso_bytes key, gesso_bytes value)
+{
+  uint32_t i = find(a, key);
+  if (i == a->n) {
+    if (!gs_grow(a->alloc, &a->v, &a->cap, (size_t)a->n + 1, sizeof *a->v)) {
+      a->nomem = true;
+      return;
+    }
+    a->v[a->n++].key = key;
+  }
+  a->v[i].value = value;
+}
+
+void gs_attrs_remove(gs_attrs *a, gesso_bytes key)
+{
+  uint32_t i = find(a, key);
+  if (i == a->n)
+    return;
+  memmove(a->v + i, a->v + i + 1, (a->n - i - 1) * sizeof *a->v);
+  a->n--;
+}
+
+void gs_attrs_copy(gs_attrs *to, const gs_attrs *from)
+{
+  to->n = 0;
+  to->nomem |= from->nomem;
+  for (uint32_t i = 0; i < from->n; i++)
+    gs_attrs_set(to, from->v[i].key, from->v[i].value);
+}
+
+void gs_attrs_update(gs_attrs *a, gs_attr f)
+{
+  if (gs_json_is_null(f.value))
+    gs_attrs_remove(a, f.key);
+  else
+    gs_attrs_set(a, f.key, f.value);
+}
+
+void gs_attrs_finish(gs_attrs *a)
+{
+  gs_free(a->alloc, a->v, a->cap * sizeof *a->v);
+  a->v = NULL;
+  a->n = a->cap = 0;
+}
+
+static bool is_live_format(const gs_item *it)
+{
+  return gs_kind(it) == GS_FORMAT && !gs_is_deleted(it);
+}
+
+/* Yjs compares with ===: two objects of equal text are different values unless they are the very same
+ * one; it cannot matter here, as the same text is what a fresh document would have. */
+uint32_t gs_format_gap(gesso_doc *doc, gs_ix start, gs_ix curr, const gs_attrs *start_attrs, gs_attrs *curr_attrs)
+{
+  gs_ix end = start;
+  while (end != 0 && !gs_is_visible(&doc->items[end]))
+    end = doc->items[end].right;
+  uint32_t cleanups = 0;
+  bool reached = false;
+  for (gs_ix i = start; i != end; i = doc->items[i].right) {
+    if (i == curr)
+      reached = true;
+    if (!is_live_format(&doc->items[i]))
+      continue;
+    gs_attr f = gs_format_of(doc, &doc->items[i]);
+    gesso_bytes at_start = gs_attrs_get(start_attrs, f.key);
+    /* Overwritten by a later one before the next content? */
+    bool last = true;
+    for (gs_ix k = doc->items[i].right; k != end && last; k = doc->items[k].right)
+      last = !is_live_format(&doc->items[k]) || !gs_bytes_eq(gs_format_of(doc, &doc->items[k]).key, f.key);
+    if (!last || gs_bytes_eq(at_start, f.value)) {
+      gs_item_delete(doc, i);
+      cleanups++;
+      if (!reached && gs_bytes_eq(gs_attrs_get(curr_attrs, f.key), f.value) && !gs_bytes_eq(at_start, f.value))
+        gs_attrs_update(curr_attrs, (gs_attr){ f.key, at_start });
+    } else if (!reached) {
+      gs_attrs_update(curr_attrs, f);
+    }
+  }
+  return cleanups;
+}
+
+/* Content was deleted at `at`, no format came or went: of the formats around it only the last of each
+ * key counts. */
+static void contextless_gap(gesso_doc *doc, gs_ix at, gs_attrs *seen)
+{
+  while (at != 0 && doc->items[at].right != 0 && !gs_is_visible(&doc->items[doc->items[at].right]))
+    at = doc->items[at].right;
+  seen->n = 0;
+  for (; at != 0 && !gs_is_visible(&doc->items[at]); at = doc->items[at].left) {
+    if (!is_live_format(&doc->items[at]))
+      continue;
+    gs_attr f = gs_format_of(doc, &doc->items[at]);
+    if (gs_attrs_has(seen, f.key))
+      gs_item_delete(doc, at);
+    else
+      gs_attrs_set(seen, f.key, f.value);
+    if (seen->nomem)
+      return;
+  }
+}
+
+/* Cleans a whole text (Yjs: cleanupYTextFormatting). */
+static void full_cleanup(gesso_doc *doc, uint32_t type)
+{
+  gs_attrs at_start = { .alloc = doc->alloc }, current = { .alloc = doc->alloc };
+  uint32_t seq = doc->types[type].seq;
+  gs_ix start = seq != 0 ? doc->slots[seq].head : 0;
+  for (gs_ix end = start; end != 0 && !current.nomem && !at_start.nomem; end = doc->items[end].right) {
+    const gs_item *it = &doc->items[end];
+    if (gs_is_deleted(it))
+      continue;
+    if (gs_kind(it) == GS_FORMAT) {
+      gs_attrs_update(&current, gs_format_of(doc, it));
+    } else {
+      (void)gs_format_gap(doc, start, end, &at_start, &current);
+      gs_attrs_copy(&at_start, &current);
+      start = end;
+    }
+  }
+  gs_attrs_finish(&at_start);
+  gs_attrs_finish(&current);
+}
+
+static bool needs_cleanup(const gesso_doc *doc)
+{
+  if (doc->txn.fmt_lost)
+    return true;
+  for (uint32_t i = 0; i < doc->txn.nformatted; i++) {
+    const gs_type *t = &doc->types[doc->txn.formatted[i]];
+    if (t->has_formatting && !t->dead && (t->item == 0 || !gs_is_deleted(&doc->items[t->item])))
+      return true;
+  }
+  return false;
+}
+
+void gs_format_cleanup(gesso_doc *doc)
+{
+  if (!needs_cleanup(doc))
+    return;
+  gs_txn *txn = &doc->txn;
+  uint32_t *full = NULL, nfull = 0, cap = 0;
+  gs_attrs seen = { .alloc = doc->alloc };
+  /* Texts that got a format, or lost one: all of them is looked through. work_next marks membership. */
+  enum { LISTED = UINT32_MAX };
+  for (uint32_t i = 0; i < txn->ntouched; i++) {
+    uint32_t client = txn->touched[i];
+    const gs_client *c = &doc->clients[client];
+    if (c->before == c->clock)
+      continue;
+    gs_pos p = gs_structs_find(doc, client, c->before);
+    do {
+      const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
+      if (!is_live_format(it))
+        continue;
+      gs_type *t = &doc->types[doc->slots[it->slot].type];
+      if (t->work_next == LISTED)
+        continue;
+      if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full))
+        goto out;
+      t->work_next = LISTED;
+      full[nfull++] = doc->slots[it->slot].type;
+    } while (gs_pos_next(doc, client, &p));
+  }
+  /* Cleaning deletes more, at the end of this list: those need no look. */
+  uint32_t ndels = txn->dels.n;
+  for (uint32_t i = 0; i < ndels; i++) {
+    gs_range r = txn->dels.v[i];
+    gs_pos p = gs_structs_find(doc, r.client, r.clock);
+    do {
+      gs_ix ix = gs_struct_at(doc, r.client, p);
+      const gs_item *it = &doc->items[ix];
+      if (it->clock >= r.clock + r.len)
+        break;
+      if (gs_kind(it) == GS_GC)
+        continue;
+      uint32_t type = doc->slots[it->slot].type;
+      gs_type *t = &doc->types[type];
+      if (!t->has_formatting || t->work_next == LISTED)
+        continue;
+      if (gs_kind(it) == GS_FORMAT) {
+        if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full))
+          goto out;
+        t->work_next = LISTED;
+        full[nfull++] = type;
+      } else {
+        contextless_gap(doc, ix, &seen);
+      }
+    } while (gs_pos_next(doc, r.client, &p));
+  }
+  for (uint32_t i = 0; i < nfull; i++) {
+    doc->types[full[i]].work_next = 0;
+    full_cleanup(doc, full[i]);
+  }
+  nfull = 0;
+out:
+  for (uint32_t i = 0; i < nfull; i++)
+    doc->types[full[i]].work_next = 0;
+  gs_free(doc->alloc, full, cap * sizeof *full);
+  gs_attrs_finish(&seen);
+}

@@ -1,0 +1,118 @@
+/* YATA: where a new item goes among items that were inserted concurrently at the same place. */
+#include "crdt/content.h"
+#include "crdt/ops.h"
+#include "crdt/seq.h"
+
+/* Where does `self` go?
+ *
+ *     left (its origin) | b b b b | self? | c/b  c/b | right
+ *
+ * Walk o from left's right neighbour towards right. BEFORE marks every o seen so far; RIVAL marks those
+ * that self is still undecided against (a subset).
+ *
+ *   case 1  o.origin == self.origin: both were put after the same element. The lower client id goes
+ *           left. If o is higher and has the same right_origin too: self is left of o, stop.
+ *   case 2  o.origin is marked BEFORE: o hangs off something that is left of self. If that is not a
+ *           RIVAL, it is already settled left of self, and so is o.
+ *   else    o belongs to something left of origin: nothing further concerns self. Stop.
+ *
+ * The marks stand in the items, so the scan allocates nothing; they are wiped at the end. */
+static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right, gs_ix first)
+{
+  uint64_t self_client = doc->clients[gs_client_of(self)].id;
+  gs_ix o = first, rivals = first;
+  while (o != 0 && o != right) {
+    gs_item *it = &doc->items[o];
+    it->head |= GS_ITEM_BEFORE | GS_ITEM_RIVAL;
+    bool settled = false;
+    if (gs_id_eq(self->origin, it->origin)) {
+      if (doc->clients[gs_client_of(it)].id < self_client)
+        settled = true;
+      else if (gs_id_eq(self->right_origin, it->right_origin))
+        break;
+    } else if (it->origin.client != 0) {
+      const gs_item *base = &doc->items[gs_struct_of(doc, it->origin)];
+      if ((base->head & GS_ITEM_BEFORE) == 0)
+        break;
+      settled = (base->head & GS_ITEM_RIVAL) == 0;
+    } else {
+      break;
+    }
+    if (settled) {
+      left = o;
+      for (gs_ix r = rivals;; r = doc->items[r].right) {
+        doc->items[r].head &= ~(uint32_t)GS_ITEM_RIVAL;
+        if (r == o)
+          break;
+      }
+      rivals = it->right;
+    }
+    o = it->right;
+  }
+  for (gs_ix i = first; i != 0; i = doc->items[i].right) {
+    doc->items[i].head &= ~(uint32_t)(GS_ITEM_BEFORE | GS_ITEM_RIVAL);
+    if (i == o)
+      break;
+  }
+  return left;
+}
+
+void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix right)
+{
+  gs_item *it = &doc->items[ix];
+  gs_slot *slot = &doc->slots[slot_ix];
+  bool conflict = left == 0 ? right == 0 || doc->items[right].left != 0 : doc->items[left].right != right;
+  if (conflict) {
+    gs_ix first = left != 0 ? doc->items[left].right : slot->head;
+    if (first != 0)
+      left = settle(doc, it, left, right, first);
+  }
+  it->slot = slot_ix;
+  it->left = left;
+  if (left != 0) {
+    it->right = doc->items[left].right;
+    doc->items[left].right = ix;
+  } else {
+    it->right = slot->head;
+    slot->head = ix;
+  }
+  uint32_t type = slot->type, key = slot->key;
+  if (it->right != 0)
+    doc->items[it->right].left = ix;
+  else
+    slot->tail = ix;
+  gs_structs_append_reserved(doc, gs_client_of(it), ix);
+  unsigned kind = gs_kind(it);
+  if (kind == GS_DELETED) {
+    it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;
+    doc->ndeleted++;
+    gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
+  } else if (kind == GS_FORMAT) {
+    doc->types[type].has_formatting = true;
+  } else if (kind == GS_TYPE) {
+    doc->types[it->c.type].item = ix;
+  }
+  if (key == 0) {
+    doc->types[type].length += gs_visible_len(it);
+    gs_seq_inserted(doc, type, ix);
+  } else if (it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left])) {
+    gs_item_delete(doc, it->left); /* the new item is the value of this key now */
+  }
+  gs_txn_changed(doc, type);
+  it = &doc->items[ix];
+  gs_ix holder = doc->types[type].item;
+  if (!gs_is_deleted(it) &&
+      ((holder != 0 && gs_is_deleted(&doc->items[holder])) || (key != 0 && it->right != 0)))
+    gs_item_delete(doc, ix);
+}
+
+void gs_integrate_gc(gesso_doc *doc, uint32_t client, uint32_t len)
+{
+  gs_ix ix = gs_item_new_reserved(doc);
+  gs_item *it = &doc->items[ix];
+  it->head = client << GS_CLIENT_SHIFT | GS_ITEM_DELETED | GS_GC;
+  it->clock = doc->clients[client].clock;
+  it->len = len;
+  doc->ndeleted++;
+  gs_structs_append_reserved(doc, client, ix);
+}

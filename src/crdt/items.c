@@ -1,0 +1,43 @@
+/* The pool of items. */
+#include "crdt/doc_impl.h"
+
+#include <assert.h>
+
+bool gs_items_reserve(gesso_doc *doc, size_t n)
+{
+  if (n <= doc->nfree_items)
+    return true;
+  size_t need = (size_t)doc->nitems + (n - doc->nfree_items);
+  if (!gs_grow(doc->alloc, &doc->items, &doc->items_cap, need, sizeof(gs_item)))
+    return false;
+  if (doc->leaf_of != NULL && doc->leaf_of_cap < doc->items_cap) {
+    uint32_t *p = gs_resize(doc->alloc, doc->leaf_of, doc->leaf_of_cap * sizeof *p, doc->items_cap * sizeof *p);
+    if (p == NULL)
+      return false;
+    doc->leaf_of = p;
+    doc->leaf_of_cap = doc->items_cap;
+  }
+  return true;
+}
+
+gs_ix gs_item_new_reserved(gesso_doc *doc)
+{
+  gs_ix ix = doc->free_item;
+  if (ix != 0) {
+    doc->free_item = doc->items[ix].right;
+    doc->nfree_items--;
+  } else {
+    assert(doc->nitems < doc->items_cap);
+    ix = doc->nitems++;
+  }
+  memset(&doc->items[ix], 0, sizeof(gs_item));
+  return ix;
+}
+
+void gs_item_free(gesso_doc *doc, gs_ix ix)
+{
+  doc->items[ix].head = GS_FREE;
+  doc->items[ix].right = doc->free_item;
+  doc->free_item = ix;
+  doc->nfree_items++;
+}

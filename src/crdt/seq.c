@@ -1,0 +1,333 @@
+#include "crdt/seq.h"
+
+#include <assert.h>
+
+#define FAN 32u
+
+typedef struct node {
+  uint32_t parent;
+  uint16_t n;
+  uint16_t leaf;
+  uint32_t child[FAN]; /* items in a leaf, nodes above */
+  uint32_t len[FAN];   /* visible length of each */
+} node;
+
+typedef struct gs_seq {
+  node *nodes; /* nodes[0] is unused */
+  uint32_t n, cap, free;
+  uint32_t root;
+} gs_seq;
+
+void gs_seq_drop(gesso_doc *doc, uint32_t type)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return;
+  gs_free(doc->alloc, s->nodes, s->cap * sizeof(node));
+  gs_free(doc->alloc, s, sizeof *s);
+  doc->types[type].index = NULL;
+}
+
+static uint32_t node_new(gesso_doc *doc, gs_seq *s)
+{
+  uint32_t ix = s->free;
+  if (ix != 0) {
+    s->free = s->nodes[ix].parent;
+  } else {
+    if (!gs_grow(doc->alloc, &s->nodes, &s->cap, (size_t)s->n + 1, sizeof(node)))
+      return 0;
+    ix = s->n++;
+  }
+  memset(&s->nodes[ix], 0, offsetof(node, child));
+  return ix;
+}
+
+static uint32_t sum(const node *nd)
+{
+  uint32_t total = 0;
+  for (uint32_t i = 0; i < nd->n; i++)
+    total += nd->len[i];
+  return total;
+}
+
+static uint32_t place_of(const node *nd, uint32_t child)
+{
+  uint32_t i = 0;
+  while (i < nd->n && nd->child[i] != child)
+    i++;
+  assert(i < nd->n);
+  return i;
+}
+
+static bool leaf_table(gesso_doc *doc)
+{
+  if (doc->leaf_of_cap >= doc->items_cap)
+    return true;
+  uint32_t *p =
+    gs_resize(doc->alloc, doc->leaf_of, doc->leaf_of_cap * sizeof *p, doc->items_cap * sizeof *p);
+  if (p == NULL)
+    return false;
+  doc->leaf_of = p;
+  doc->leaf_of_cap = doc->items_cap;
+  return true;
+}
+
+/* Builds the tree bottom up from the chain, nodes three quarters full so that the first insertions
+ * find room. */
+static bool build(gesso_doc *doc, uint32_t type)
+{
+  gs_seq *s = GS_NEW(doc->alloc, gs_seq);
+  if (s == NULL)
+    return false;
+  doc->types[type].index = s;
+  s->n = 1;
+  if (!leaf_table(doc) || !gs_grow(doc->alloc, &s->nodes, &s->cap, 2, sizeof(node)))
+    goto fail;
+  uint32_t seq = doc->types[type].seq;
+  gs_ix at = seq != 0 ? doc->slots[seq].head : 0;
+  const uint32_t fill = FAN * 3 / 4;
+  uint32_t first = s->n;
+  do {
+    uint32_t ix = node_new(doc, s);
+    if (ix == 0)
+      goto fail;
+    node *nd = &s->nodes[ix];
+    nd->leaf = 1;
+    for (; at != 0 && nd->n < fill; at = doc->items[at].right) {
+      nd->child[nd->n] = at;
+      nd->len[nd->n++] = gs_visible_len(&doc->items[at]);
+      doc->leaf_of[at] = ix;
+    }
+  } while (at != 0);
+  uint32_t end = s->n;
+  while (end - first > 1) {
+    for (uint32_t child = first; child < end;) {
+      uint32_t ix = node_new(doc, s);
+      if (ix == 0)
+        goto fail;
+      for (; child < end && s->nodes[ix].n < fill; child++) {
+        node *nd = &s->nodes[ix];
+        nd->child[nd->n] = child;
+        nd->len[nd->n++] = sum(&s->nodes[child]);
+        s->nodes[child].parent = ix;
+      }
+    }
+    first = end;
+    end = s->n;
+  }
+  s->root = first;
+  return true;
+fail:
+  gs_seq_drop(doc, type);
+  return false;
+}
+
+gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out, uint32_t *offset_out)
+{
+  *item_out = 0;
+  *offset_out = 0;
+  if (pos >= doc->types[type].length)
+    return GESSO_OK;
+  if (doc->types[type].index == NULL && !build(doc, type))
+    return GESSO_E_NOMEM;
+  const gs_seq *s = doc->types[type].index;
+  uint32_t at = s->root;
+  for (;;) {
+    const node *nd = &s->nodes[at];
+    uint32_t i = 0;
+    while (pos >= nd->len[i])
+      pos -= nd->len[i++];
+    assert(i < nd->n);
+    if (nd->leaf) {
+      *item_out = nd->child[i];
+      *offset_out = pos;
+      return GESSO_OK;
+    }
+    at = nd->child[i];
+  }
+}
+
+gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out, uint32_t *end_out)
+{
+  gesso_status st = gs_seq_find(doc, type, pos - 1, item_out, end_out);
+  ++*end_out;
+  return st;
+}
+
+static void bubble(gs_seq *s, uint32_t ix, uint32_t delta)
+{
+  while (s->nodes[ix].parent != 0) {
+    uint32_t up = s->nodes[ix].parent;
+    s->nodes[up].len[place_of(&s->nodes[up], ix)] += delta; /* modulo 2^32: delta may be negative */
+    ix = up;
+  }
+}
+
+/* Inserts a child at place i of node ix, splitting upwards as needed. False: memory is short. */
+static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t child, uint32_t len)
+{
+  for (;;) {
+    node *nd = &s->nodes[ix];
+    uint32_t sibling = 0;
+    if (nd->n == FAN) {
+      sibling = node_new(doc, s);
+      if (sibling == 0)
+        return false;
+      nd = &s->nodes[ix];
+      node *sb = &s->nodes[sibling];
+      /* Appending at the very end leaves full nodes behind; elsewhere cut in the middle. */
+      uint32_t keep = i == FAN ? FAN - 1 : FAN / 2;
+      sb->leaf = nd->leaf;
+      sb->parent = nd->parent;
+      sb->n = (uint16_t)(FAN - keep);
+      memcpy(sb->child, nd->child + keep, sb->n * sizeof *sb->child);
+      memcpy(sb->len, nd->len + keep, sb->n * sizeof *sb->len);
+      nd->n = (uint16_t)keep;
+      for (uint32_t k = 0; k < sb->n; k++) {
+        if (sb->leaf)
+          doc->leaf_of[sb->child[k]] = sibling;
+        else
+          s->nodes[sb->child[k]].parent = sibling;
+      }
+    }
+    uint32_t to = ix;
+    if (sibling != 0 && i > nd->n) {
+      i -= nd->n;
+      to = sibling;
+    }
+    node *t = &s->nodes[to];
+    memmove(t->child + i + 1, t->child + i, (t->n - i) * sizeof *t->child);
+    memmove(t->len + i + 1, t->len + i, (t->n - i) * sizeof *t->len);
+    t->child[i] = child;
+    t->len[i] = len;
+    t->n++;
+    if (t->leaf)
+      doc->leaf_of[child] = to;
+    else
+      s->nodes[child].parent = to;
+    if (sibling == 0) {
+      bubble(s, ix, len);
+      return true;
+    }
+    uint32_t up = s->nodes[ix].parent;
+    if (up == 0) {
+      up = node_new(doc, s);
+      if (up == 0)
+        return false;
+      node *u = &s->nodes[up];
+      u->n = 1;
+      u->child[0] = ix;
+      u->len[0] = sum(&s->nodes[ix]);
+      s->nodes[ix].parent = up;
+      s->root = up;
+    } else {
+      uint32_t p = place_of(&s->nodes[up], ix);
+      uint32_t was = s->nodes[up].len[p];
+      uint32_t now = sum(&s->nodes[ix]);
+      s->nodes[up].len[p] = now;
+      bubble(s, up, now - was);
+    }
+    child = sibling;
+    len = sum(&s->nodes[sibling]);
+    i = place_of(&s->nodes[up], ix) + 1;
+    ix = up;
+  }
+}
+
+void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return;
+  const gs_item *it = &doc->items[ix];
+  uint32_t leaf, i;
+  if (it->left != 0) {
+    leaf = doc->leaf_of[it->left];
+    i = place_of(&s->nodes[leaf], it->left) + 1;
+  } else {
+    for (leaf = s->root; !s->nodes[leaf].leaf; leaf = s->nodes[leaf].child[0]) {
+    }
+    i = 0;
+  }
+  if (!put(doc, s, leaf, i, ix, gs_visible_len(it)))
+    gs_seq_drop(doc, type);
+}
+
+void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return;
+  uint32_t leaf = doc->leaf_of[ix];
+  node *nd = &s->nodes[leaf];
+  uint32_t i = place_of(nd, ix);
+  uint32_t now = gs_visible_len(&doc->items[ix]);
+  uint32_t delta = now - nd->len[i];
+  if (delta == 0)
+    return;
+  nd->len[i] = now;
+  bubble(s, leaf, delta);
+}
+
+void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return;
+  uint32_t at = doc->leaf_of[ix], child = ix;
+  for (;;) {
+    node *nd = &s->nodes[at];
+    uint32_t i = place_of(nd, child);
+    if (nd->len[i] != 0)
+      bubble(s, at, 0u - nd->len[i]);
+    memmove(nd->child + i, nd->child + i + 1, (nd->n - i - 1u) * sizeof *nd->child);
+    memmove(nd->len + i, nd->len + i + 1, (nd->n - i - 1u) * sizeof *nd->len);
+    nd->n--;
+    if (nd->n > 0 || nd->parent == 0)
+      return;
+    child = at;
+    at = nd->parent;
+    s->nodes[child].parent = s->free;
+    s->free = child;
+  }
+}
+
+static const char *check_node(const gesso_doc *doc, const gs_seq *s, uint32_t ix, gs_ix *expect, unsigned depth)
+{
+  const node *nd = &s->nodes[ix];
+  if (depth > 16)
+    return "I7 position index: too deep";
+  for (uint32_t i = 0; i < nd->n; i++) {
+    if (nd->leaf) {
+      if (nd->child[i] != *expect)
+        return "I7 position index: order";
+      if (doc->leaf_of[*expect] != ix)
+        return "I7 position index: leaf_of";
+      if (nd->len[i] != gs_visible_len(&doc->items[*expect]))
+        return "I7 position index: length of an item";
+      *expect = doc->items[*expect].right;
+    } else {
+      if (s->nodes[nd->child[i]].parent != ix)
+        return "I7 position index: parent";
+      if (nd->len[i] != sum(&s->nodes[nd->child[i]]))
+        return "I7 position index: sum";
+      const char *why = check_node(doc, s, nd->child[i], expect, depth + 1);
+      if (why != NULL)
+        return why;
+    }
+  }
+  return NULL;
+}
+
+const char *gs_seq_check(const gesso_doc *doc, uint32_t type)
+{
+  const gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return NULL;
+  uint32_t seq = doc->types[type].seq;
+  gs_ix expect = seq != 0 ? doc->slots[seq].head : 0;
+  const char *why = check_node(doc, s, s->root, &expect, 0);
+  if (why == NULL && expect != 0)
+    why = "I7 position index: items missing";
+  return why;
+}

@@ -1,0 +1,30 @@
+/* The position index of a sequence: which item stands at index n, in logarithmic time.
+ *
+ * A B+ tree whose leaves hold the items of the sequence in order, with their visible lengths, and
+ * whose inner nodes hold sums. It is made by the first look-up by position and kept up to date from
+ * then on; a document that only relays updates never has one. When memory is short while it is
+ * being changed it is dropped, and made again by the next look-up: changing it cannot fail. */
+#ifndef GS_CRDT_SEQ_H
+#define GS_CRDT_SEQ_H
+
+#include "crdt/doc_impl.h"
+
+/* The item that holds visible index `pos` of the type's sequence, and how far into it. With
+ * pos == length: *item_out = 0. NOMEM when there was no index and none could be made. */
+GESSO_MUST_USE gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out,
+                                        uint32_t *offset_out);
+/* The item that holds the index before `pos` (1 .. length), so that an insertion at pos goes after it;
+ * *end_out is the offset in it that pos stands at (1 .. len). */
+GESSO_MUST_USE gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out,
+                                             uint32_t *end_out);
+
+/* What happened to an item of a sequence. All of them do nothing when the type has no index. */
+void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix); /* linked after its left neighbour */
+void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix);  /* its visible length changed */
+void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix);  /* about to be merged away */
+void gs_seq_drop(gesso_doc *doc, uint32_t type);
+
+/* I7. NULL, or what is wrong. */
+const char *gs_seq_check(const gesso_doc *doc, uint32_t type);
+
+#endif

@@ -1,0 +1,273 @@
+#include "crdt/structs.h"
+
+#include <assert.h>
+
+static uint32_t hash_id(uint64_t id)
+{
+  id ^= id >> 33;
+  id *= 0xff51afd7ed558ccdULL;
+  id ^= id >> 33;
+  return (uint32_t)id;
+}
+
+static void client_hash_put(gesso_doc *doc, uint32_t ix)
+{
+  uint32_t mask = doc->client_hash_cap - 1;
+  uint32_t h = hash_id(doc->clients[ix].id) & mask;
+  while (doc->client_hash[h] != 0)
+    h = (h + 1) & mask;
+  doc->client_hash[h] = ix;
+}
+
+static bool client_hash_room(gesso_doc *doc, uint32_t n)
+{
+  if (doc->client_hash_cap != 0 && n < doc->client_hash_cap / 4 * 3)
+    return true;
+  uint32_t cap = doc->client_hash_cap == 0 ? 8 : doc->client_hash_cap * 2;
+  uint32_t *hash = gs_alloc_zero(doc->alloc, cap * sizeof *hash);
+  if (hash == NULL)
+    return false;
+  gs_free(doc->alloc, doc->client_hash, doc->client_hash_cap * sizeof *hash);
+  doc->client_hash = hash;
+  doc->client_hash_cap = cap;
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    client_hash_put(doc, i);
+  return true;
+}
+
+uint32_t gs_client_find(const gesso_doc *doc, uint64_t id)
+{
+  if (doc->client_hash_cap == 0)
+    return 0;
+  uint32_t mask = doc->client_hash_cap - 1;
+  for (uint32_t h = hash_id(id) & mask; doc->client_hash[h] != 0; h = (h + 1) & mask)
+    if (doc->clients[doc->client_hash[h]].id == id)
+      return doc->client_hash[h];
+  return 0;
+}
+
+uint32_t gs_client_ix(gesso_doc *doc, uint64_t id)
+{
+  uint32_t ix = gs_client_find(doc, id);
+  if (ix != 0)
+    return ix;
+  if (doc->nclients >= GS_CLIENTS_MAX || !client_hash_room(doc, doc->nclients + 1) ||
+      !gs_grow(doc->alloc, &doc->clients, &doc->clients_cap, (size_t)doc->nclients + 1, sizeof(gs_client)))
+    return 0;
+  ix = doc->nclients++;
+  memset(&doc->clients[ix], 0, sizeof(gs_client));
+  doc->clients[ix].id = id;
+  client_hash_put(doc, ix);
+  return ix;
+}
+
+void gs_client_finish(gesso_doc *doc, gs_client *c)
+{
+  for (uint32_t i = 0; i < c->chunks_cap; i++)
+    gs_free(doc->alloc, c->chunks[i].v, c->chunks[i].cap * sizeof(gs_ix));
+  gs_free(doc->alloc, c->chunks, c->chunks_cap * sizeof(gs_chunk));
+  c->chunks = NULL;
+  c->nchunks = c->chunks_cap = 0;
+}
+
+void gs_clients_truncate(gesso_doc *doc, uint32_t n)
+{
+  if (n >= doc->nclients)
+    return;
+  for (uint32_t i = n; i < doc->nclients; i++)
+    gs_client_finish(doc, &doc->clients[i]);
+  doc->nclients = n;
+  memset(doc->client_hash, 0, doc->client_hash_cap * sizeof *doc->client_hash);
+  for (uint32_t i = 1; i < n; i++)
+    client_hash_put(doc, i);
+}
+
+/* Chunks are kept with capacity for what was reserved. A chunk that is full at GS_CHUNK_MAX is split
+ * when something is inserted into it, which takes one row of chunks and one array: the reservation
+ * is one spare chunk for each split, at most as many as there are chunks. Spare chunks stand behind
+ * the used ones in the row: v != NULL, n == 0. */
+static uint32_t spare_chunks(const gs_client *c)
+{
+  uint32_t n = 0;
+  while (c->nchunks + n < c->chunks_cap && c->chunks[c->nchunks + n].v != NULL)
+    n++;
+  return n;
+}
+
+static bool chunks_row(gesso_doc *doc, gs_client *c, size_t need)
+{
+  uint32_t old = c->chunks_cap;
+  if (!gs_grow(doc->alloc, &c->chunks, &c->chunks_cap, need, sizeof(gs_chunk)))
+    return false;
+  if (c->chunks_cap > old)
+    memset(c->chunks + old, 0, (c->chunks_cap - old) * sizeof(gs_chunk));
+  return true;
+}
+
+static bool chunk_room(gesso_doc *doc, gs_chunk *ch, size_t need)
+{
+  if (need > GS_CHUNK_MAX)
+    need = GS_CHUNK_MAX;
+  if (need <= ch->cap)
+    return true;
+  /* Not gs_grow: a chunk never passes GS_CHUNK_MAX. */
+  size_t want = ch->cap + ch->cap / 2u;
+  want = GS_MIN(GS_MAX(want, need), GS_CHUNK_MAX);
+  gs_ix *v = gs_resize(doc->alloc, ch->v, ch->cap * sizeof(gs_ix), want * sizeof(gs_ix));
+  if (v == NULL)
+    return false;
+  ch->v = v;
+  ch->cap = (uint32_t)want;
+  return true;
+}
+
+bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits)
+{
+  gs_client *c = &doc->clients[client];
+  if (appends + splits == 0)
+    return true;
+  if (c->nchunks == 0) {
+    if (!chunks_row(doc, c, 1) || !chunk_room(doc, &c->chunks[0], 1))
+      return false;
+    c->nchunks = 1;
+    c->chunks[0].n = 0;
+  }
+  gs_chunk *last = &c->chunks[c->nchunks - 1];
+  if (!chunk_room(doc, last, last->n + appends + splits))
+    return false;
+  size_t room = GS_CHUNK_MAX - last->n;
+  size_t spare = appends > room ? (appends - room + GS_CHUNK_MAX - 1) / GS_CHUNK_MAX : 0;
+  if (splits > 0) {
+    /* Any chunk that is not the last may be full: they are never reallocated in place. */
+    size_t full = c->nchunks + spare;
+    size_t extra = splits / (GS_CHUNK_MAX / 2) + (c->nchunks > 1 || last->n + appends + splits > GS_CHUNK_MAX ? 1 : 0);
+    spare += GS_MIN(splits, full) + extra;
+  }
+  uint32_t have = spare_chunks(c);
+  if (have >= spare)
+    return true;
+  if (!chunks_row(doc, c, c->nchunks + spare))
+    return false;
+  for (size_t i = have; i < spare; i++) {
+    gs_chunk *ch = &c->chunks[c->nchunks + i];
+    ch->n = 0;
+    if (!chunk_room(doc, ch, GS_CHUNK_MAX))
+      return false;
+  }
+  return true;
+}
+
+gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  const gs_client *c = &doc->clients[client];
+  assert(clock < c->clock);
+  uint32_t lo = 0, hi = c->nchunks;
+  while (hi - lo > 1) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (c->chunks[mid].first <= clock)
+      lo = mid;
+    else
+      hi = mid;
+  }
+  const gs_chunk *ch = &c->chunks[lo];
+  uint32_t a = 0, b = ch->n;
+  /* Most references are to what came last. */
+  if (doc->items[ch->v[b - 1]].clock <= clock)
+    return (gs_pos){ lo, b - 1 };
+  while (b - a > 1) {
+    uint32_t mid = a + (b - a) / 2;
+    if (doc->items[ch->v[mid]].clock <= clock)
+      a = mid;
+    else
+      b = mid;
+  }
+  return (gs_pos){ lo, a };
+}
+
+size_t gs_structs_from(const gesso_doc *doc, uint32_t client, gs_pos p)
+{
+  const gs_client *c = &doc->clients[client];
+  size_t n = c->chunks[p.chunk].n - p.at;
+  for (uint32_t i = p.chunk + 1; i < c->nchunks; i++)
+    n += c->chunks[i].n;
+  return n;
+}
+
+void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
+{
+  gs_client *c = &doc->clients[client];
+  const gs_item *it = &doc->items[ix];
+  assert(it->clock == c->clock);
+  gs_chunk *ch = &c->chunks[c->nchunks - 1];
+  if (ch->n == GS_CHUNK_MAX) {
+    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].v != NULL);
+    ch = &c->chunks[c->nchunks++];
+  }
+  assert(ch->n < ch->cap);
+  if (ch->n == 0)
+    ch->first = it->clock;
+  ch->v[ch->n++] = ix;
+  c->clock += it->len;
+  doc->nstructs++;
+}
+
+void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix)
+{
+  gs_client *c = &doc->clients[client];
+  gs_chunk *ch = &c->chunks[p.chunk];
+  if (ch->n == ch->cap) {
+    /* Take a spare chunk, move it next to the full one, give it the upper half. */
+    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].v != NULL);
+    gs_chunk spare = c->chunks[c->nchunks];
+    memmove(ch + 2, ch + 1, (c->nchunks - p.chunk - 1) * sizeof *ch);
+    uint32_t keep = ch->n / 2;
+    spare.n = ch->n - keep;
+    memcpy(spare.v, ch->v + keep, spare.n * sizeof(gs_ix));
+    spare.first = doc->items[spare.v[0]].clock;
+    ch->n = keep;
+    ch[1] = spare;
+    c->nchunks++;
+    if (p.at >= keep) {
+      p.chunk++;
+      p.at -= keep;
+      ch++;
+    }
+  }
+  memmove(ch->v + p.at + 2, ch->v + p.at + 1, (ch->n - p.at - 1) * sizeof(gs_ix));
+  ch->v[p.at + 1] = ix;
+  ch->n++;
+  doc->nstructs++;
+}
+
+void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p)
+{
+  gs_client *c = &doc->clients[client];
+  gs_chunk *ch = &c->chunks[p.chunk];
+  memmove(ch->v + p.at, ch->v + p.at + 1, (ch->n - p.at - 1) * sizeof(gs_ix));
+  ch->n--;
+  doc->nstructs--;
+  if (ch->n == 0 && c->nchunks > 1) {
+    /* The emptied chunk becomes a spare one. */
+    gs_chunk spare = *ch;
+    memmove(ch, ch + 1, (c->nchunks - p.chunk - 1) * sizeof *ch);
+    c->chunks[--c->nchunks] = spare;
+  } else if (p.at == 0 && ch->n > 0) {
+    ch->first = doc->items[ch->v[0]].clock;
+  }
+}
+
+void gs_structs_trim(gesso_doc *doc, uint32_t client)
+{
+  gs_client *c = &doc->clients[client];
+  for (uint32_t i = c->nchunks + 1; i < c->chunks_cap && c->chunks[i].v != NULL; i++) {
+    gs_free(doc->alloc, c->chunks[i].v, c->chunks[i].cap * sizeof(gs_ix));
+    c->chunks[i] = (gs_chunk){ 0 };
+  }
+  if (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks) {
+    gs_chunk *p = gs_resize(doc->alloc, c->chunks, c->chunks_cap * sizeof *p, (c->nchunks + 1) * sizeof *p);
+    if (p != NULL) {
+      c->chunks = p;
+      c->chunks_cap = c->nchunks + 1;
+    }
+  }
+}

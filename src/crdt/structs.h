@@ -1,0 +1,80 @@
+/* The structs of each client in clock order, and the table of clients.
+ *
+ * A client's structs are chunks of up to GS_CHUNK_MAX item indexes: a look-up is two binary searches,
+ * and a split moves one chunk's tail and now and then one row of chunks, never the whole list. */
+#ifndef GS_CRDT_STRUCTS_H
+#define GS_CRDT_STRUCTS_H
+
+#include "crdt/doc_impl.h"
+
+/* A place in a client's structs. */
+typedef struct gs_pos {
+  uint32_t chunk, at;
+} gs_pos;
+
+/* The index of a client id, made when there is none. 0: memory is short or GS_CLIENTS_MAX is reached. */
+uint32_t gs_client_ix(gesso_doc *doc, uint64_t id);
+uint32_t gs_client_find(const gesso_doc *doc, uint64_t id);
+void gs_clients_truncate(gesso_doc *doc, uint32_t n);
+void gs_client_finish(gesso_doc *doc, gs_client *c);
+
+/* Room for `appends` structs at the end of a client and `splits` anywhere in it. */
+GESSO_MUST_USE bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits);
+
+/* Gives back most of what was reserved and not used. */
+void gs_structs_trim(gesso_doc *doc, uint32_t client);
+
+/* Where the struct with that clock is. clock < the client's clock. */
+gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock);
+
+static inline gs_ix gs_struct_at(const gesso_doc *doc, uint32_t client, gs_pos p)
+{
+  return doc->clients[client].chunks[p.chunk].v[p.at];
+}
+
+static inline gs_ix gs_struct_of(const gesso_doc *doc, gs_id id)
+{
+  return gs_struct_at(doc, id.client, gs_structs_find(doc, id.client, id.clock));
+}
+
+/* Steps to the next or the one before; false at the end. */
+static inline bool gs_pos_next(const gesso_doc *doc, uint32_t client, gs_pos *p)
+{
+  const gs_client *c = &doc->clients[client];
+  if (p->at + 1 < c->chunks[p->chunk].n) {
+    p->at++;
+    return true;
+  }
+  if (p->chunk + 1 < c->nchunks) {
+    p->chunk++;
+    p->at = 0;
+    return true;
+  }
+  return false;
+}
+
+static inline bool gs_pos_prev(const gesso_doc *doc, uint32_t client, gs_pos *p)
+{
+  if (p->at > 0) {
+    p->at--;
+    return true;
+  }
+  if (p->chunk > 0) {
+    p->chunk--;
+    p->at = doc->clients[client].chunks[p->chunk].n - 1;
+    return true;
+  }
+  return false;
+}
+
+/* Structs at and after p. */
+size_t gs_structs_from(const gesso_doc *doc, uint32_t client, gs_pos p);
+
+/* Appends at the client's clock and moves the clock. */
+void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix);
+/* Inserts after p. */
+void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix);
+/* Takes out the struct at p; p then names its successor, if there is one. */
+void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p);
+
+#endif

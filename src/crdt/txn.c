@@ -1,0 +1,230 @@
+/* Transactions: what changed, and what is done once when they end. */
+#include "crdt/content.h"
+#include "crdt/format.h"
+#include "crdt/ops.h"
+#include "crdt/update.h"
+
+void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
+{
+  gs_client *c = &doc->clients[client];
+  if (c->epoch == doc->txn.epoch)
+    return;
+  c->epoch = doc->txn.epoch;
+  c->before = c->clock;
+  doc->txn.touched[doc->txn.ntouched++] = client;
+}
+
+void gs_txn_changed(gesso_doc *doc, uint32_t type)
+{
+  gs_type *t = &doc->types[type];
+  if ((t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed)
+    return;
+  if (t->item != 0) {
+    /* A type that was made in this transaction did not change, it was added. */
+    const gs_item *it = &doc->items[t->item];
+    if (gs_is_deleted(it) || it->clock >= gs_before(doc, gs_client_of(it)))
+      return;
+  }
+  gs_txn *txn = &doc->txn;
+  if (!gs_grow(doc->alloc, &txn->formatted, &txn->formatted_cap, (size_t)txn->nformatted + 1, sizeof(uint32_t))) {
+    txn->fmt_lost = true;
+    return;
+  }
+  t->fmt_listed = true;
+  txn->formatted[txn->nformatted++] = type;
+}
+
+void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
+{
+  gs_ranges *d = &doc->txn.dels;
+  if (d->n > 0) {
+    gs_range *last = &d->v[d->n - 1];
+    if (last->client == client && last->clock + last->len == clock) {
+      last->len += len;
+      return;
+    }
+  }
+  if (!gs_grow(doc->alloc, &d->v, &d->cap, (size_t)d->n + 1, sizeof(gs_range))) {
+    doc->txn.dels_lost = true;
+    return;
+  }
+  d->v[d->n++] = (gs_range){ client, clock, len };
+}
+
+void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  gs_txn *txn = &doc->txn;
+  /* Without room the pieces stay apart, which costs memory and nothing else. */
+  if (gs_grow(doc->alloc, &txn->merge, &txn->merge_cap, (size_t)txn->nmerge + 1, sizeof(gs_id)))
+    txn->merge[txn->nmerge++] = (gs_id){ client, clock };
+}
+
+/* The list of deletions had no room: what was deleted says so itself. */
+static gesso_status find_deletions(gesso_doc *doc)
+{
+  gs_ranges *d = &doc->txn.dels;
+  d->n = 0;
+  for (uint32_t i = 1; i < doc->nitems; i++) {
+    const gs_item *it = &doc->items[i];
+    if (gs_kind(it) == GS_FREE || (it->head & GS_ITEM_DELNOW) == 0)
+      continue;
+    if (!gs_grow(doc->alloc, &d->v, &d->cap, (size_t)d->n + 1, sizeof(gs_range)))
+      return GESSO_E_NOMEM;
+    d->v[d->n++] = (gs_range){ gs_client_of(it), it->clock, it->len };
+  }
+  return GESSO_OK;
+}
+
+static void collect(gesso_doc *doc)
+{
+  for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
+    gs_range r = doc->txn.dels.v[i];
+    gs_pos p = gs_structs_find(doc, r.client, r.clock);
+    do {
+      gs_ix ix = gs_struct_at(doc, r.client, p);
+      gs_item *it = &doc->items[ix];
+      if (it->clock >= r.clock + r.len)
+        break;
+      it->head &= ~(uint32_t)GS_ITEM_DELNOW;
+      if ((doc->flags & GESSO_DOC_NO_GC) == 0 && gs_kind(it) != GS_GC && gs_is_deleted(it) &&
+          (it->head & GS_ITEM_KEEP) == 0)
+        gs_item_gc(doc, ix);
+    } while (gs_pos_next(doc, r.client, &p));
+  }
+}
+
+static void merge_deleted(gesso_doc *doc)
+{
+  for (uint32_t i = doc->txn.dels.n; i-- > 0;) {
+    gs_range r = doc->txn.dels.v[i];
+    gs_pos p = gs_structs_find(doc, r.client, r.clock + r.len - 1);
+    (void)gs_pos_next(doc, r.client, &p);
+    do {
+      if (doc->items[gs_struct_at(doc, r.client, p)].clock < r.clock)
+        break;
+      (void)gs_merge_lefts(doc, r.client, &p);
+    } while (gs_pos_prev(doc, r.client, &p));
+  }
+}
+
+static void merge_new(gesso_doc *doc)
+{
+  for (uint32_t i = 0; i < doc->txn.ntouched; i++) {
+    uint32_t client = doc->txn.touched[i];
+    const gs_client *c = &doc->clients[client];
+    if (c->before == c->clock)
+      continue;
+    gs_pos p = { c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+    do {
+      const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
+      if (it->clock + it->len <= c->before)
+        break;
+      (void)gs_merge_lefts(doc, client, &p);
+    } while (gs_pos_prev(doc, client, &p));
+  }
+}
+
+static void merge_cuts(gesso_doc *doc)
+{
+  for (uint32_t i = doc->txn.nmerge; i-- > 0;) {
+    gs_id id = doc->txn.merge[i];
+    gs_pos p = gs_structs_find(doc, id.client, id.clock), next = p;
+    if (gs_pos_next(doc, id.client, &next) && gs_merge_lefts(doc, id.client, &next) > 0)
+      p = next;
+    (void)gs_merge_lefts(doc, id.client, &p);
+  }
+}
+
+/* Gives back what a large update reserved and did not need. */
+static void trim(gesso_doc *doc)
+{
+  if (doc->items_cap > 64 && doc->items_cap / 2 > doc->nitems) {
+    uint32_t cap = doc->nitems + doc->nitems / 8;
+    gs_item *p = gs_resize(doc->alloc, doc->items, doc->items_cap * sizeof *p, cap * sizeof *p);
+    if (p != NULL) {
+      doc->items = p;
+      doc->items_cap = cap;
+    }
+  }
+  if (doc->slots_cap > 64 && doc->slots_cap / 2 > doc->nslots) {
+    uint32_t cap = doc->nslots + doc->nslots / 8;
+    gs_slot *p = gs_resize(doc->alloc, doc->slots, doc->slots_cap * sizeof *p, cap * sizeof *p);
+    if (p != NULL) {
+      doc->slots = p;
+      doc->slots_cap = cap;
+    }
+  }
+  for (uint32_t i = 0; i < doc->txn.ntouched; i++)
+    gs_structs_trim(doc, doc->txn.touched[i]);
+  gs_txn *txn = &doc->txn;
+  if (txn->dels.cap > 1024) {
+    gs_free(doc->alloc, txn->dels.v, txn->dels.cap * sizeof *txn->dels.v);
+    txn->dels = (gs_ranges){ 0 };
+  }
+  if (txn->merge_cap > 1024) {
+    gs_free(doc->alloc, txn->merge, txn->merge_cap * sizeof *txn->merge);
+    txn->merge = NULL;
+    txn->merge_cap = 0;
+  }
+}
+
+gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
+{
+  gs_txn *txn = &doc->txn;
+  gesso_status st = GESSO_OK;
+  if (txn->remote)
+    gs_format_cleanup(doc);
+  if (txn->dels_lost)
+    st = find_deletions(doc);
+  gs_ranges_normalise(&txn->dels);
+  collect(doc);
+  merge_deleted(doc);
+  merge_new(doc);
+  merge_cuts(doc);
+  gs_text_compact(doc);
+
+  bool changed = txn->dels.n > 0;
+  for (uint32_t i = 0; i < txn->ntouched && !changed; i++)
+    changed = doc->clients[txn->touched[i]].before != doc->clients[txn->touched[i]].clock;
+  if (changed && (update_out != NULL || doc->on_update != NULL)) {
+    gs_buf buf = gs_buf_make(doc->mem.inner);
+    gs_write_txn(doc, &buf);
+    if (buf.err != GESSO_OK)
+      st = buf.err;
+    else if (doc->on_update != NULL)
+      doc->on_update(doc->on_update_ctx, doc, gs_buf_bytes(&buf), txn->local);
+    if (update_out != NULL && buf.err == GESSO_OK)
+      *update_out = gs_buf_take(&buf);
+    gs_buf_finish(&buf);
+  }
+  for (uint32_t i = 0; i < txn->nformatted; i++)
+    doc->types[txn->formatted[i]].fmt_listed = false;
+  trim(doc);
+  txn->ntouched = txn->nmerge = txn->nformatted = 0;
+  txn->dels.n = 0;
+  txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = false;
+  txn->epoch++;
+  return st;
+}
+
+void gesso_doc_begin(gesso_doc *doc)
+{
+  doc->txn.depth++;
+}
+
+gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out)
+{
+  if (update_out != NULL)
+    *update_out = (gesso_buffer){ .alloc = doc->mem.inner };
+  if (doc->txn.depth == 0)
+    return GESSO_E_USAGE;
+  if (--doc->txn.depth > 0)
+    return GESSO_OK;
+  return gs_txn_end(doc, update_out);
+}
+
+void gesso_doc_on_update(gesso_doc *doc, gesso_update_fn fn, void *ctx)
+{
+  doc->on_update = fn;
+  doc->on_update_ctx = ctx;
+}

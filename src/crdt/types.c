@@ -1,0 +1,144 @@
+/* Shared types and the slots in which their items are chained. */
+#include "crdt/doc_impl.h"
+#include "crdt/seq.h"
+
+#include <assert.h>
+
+static uint32_t hash_slot(uint32_t type, uint32_t key)
+{
+  uint64_t h = ((uint64_t)type << 32 | key) * 0x9e3779b97f4a7c15ULL;
+  return (uint32_t)(h >> 32);
+}
+
+static void hash_put(gesso_doc *doc, uint32_t slot)
+{
+  uint32_t mask = doc->slot_hash_cap - 1;
+  uint32_t h = hash_slot(doc->slots[slot].type, doc->slots[slot].key) & mask;
+  while (doc->slot_hash[h] != 0)
+    h = (h + 1) & mask;
+  doc->slot_hash[h] = slot;
+}
+
+static void hash_remove(gesso_doc *doc, uint32_t slot)
+{
+  uint32_t mask = doc->slot_hash_cap - 1;
+  uint32_t h = hash_slot(doc->slots[slot].type, doc->slots[slot].key) & mask;
+  while (doc->slot_hash[h] != slot)
+    h = (h + 1) & mask;
+  /* Close the gap: move back what hashed to or before it. */
+  for (uint32_t at = (h + 1) & mask; doc->slot_hash[at] != 0; at = (at + 1) & mask) {
+    const gs_slot *s = &doc->slots[doc->slot_hash[at]];
+    uint32_t home = hash_slot(s->type, s->key) & mask;
+    if (((at - home) & mask) >= ((at - h) & mask)) {
+      doc->slot_hash[h] = doc->slot_hash[at];
+      h = at;
+    }
+  }
+  doc->slot_hash[h] = 0;
+}
+
+bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots)
+{
+  if (types > 0 &&
+      !gs_grow(doc->alloc, &doc->types, &doc->types_cap, (size_t)doc->ntypes + types, sizeof(gs_type)))
+    return false;
+  if (slots == 0)
+    return true;
+  if (!gs_grow(doc->alloc, &doc->slots, &doc->slots_cap, (size_t)doc->nslots + slots, sizeof(gs_slot)))
+    return false;
+  size_t need = ((size_t)doc->nused_slots + slots) / 3 * 4 + 4;
+  if (need <= doc->slot_hash_cap)
+    return true;
+  uint32_t cap = doc->slot_hash_cap == 0 ? 8 : doc->slot_hash_cap;
+  while (cap < need) {
+    if (cap > UINT32_MAX / 2)
+      return false;
+    cap *= 2;
+  }
+  uint32_t *hash = gs_alloc_zero(doc->alloc, cap * sizeof *hash);
+  if (hash == NULL)
+    return false;
+  uint32_t *old = doc->slot_hash;
+  uint32_t old_cap = doc->slot_hash_cap;
+  doc->slot_hash = hash;
+  doc->slot_hash_cap = cap;
+  for (uint32_t i = 0; i < old_cap; i++)
+    if (old[i] != 0)
+      hash_put(doc, old[i]);
+  gs_free(doc->alloc, old, old_cap * sizeof *old);
+  return true;
+}
+
+uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_ix item)
+{
+  assert(doc->ntypes < doc->types_cap);
+  uint32_t ix = doc->ntypes++;
+  doc->types[ix] = (gs_type){ .kind = (uint8_t)kind, .name = name, .item = item };
+  return ix;
+}
+
+uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key)
+{
+  if (doc->keys[key].root == 0)
+    doc->keys[key].root = gs_type_new_reserved(doc, GS_KIND_UNKNOWN, key, 0);
+  return doc->keys[key].root;
+}
+
+uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
+{
+  if (key == 0)
+    return doc->types[type].seq;
+  if (doc->slot_hash_cap == 0)
+    return 0;
+  uint32_t mask = doc->slot_hash_cap - 1;
+  for (uint32_t h = hash_slot(type, key) & mask; doc->slot_hash[h] != 0; h = (h + 1) & mask) {
+    const gs_slot *s = &doc->slots[doc->slot_hash[h]];
+    if (s->type == type && s->key == key)
+      return doc->slot_hash[h];
+  }
+  return 0;
+}
+
+uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key)
+{
+  uint32_t slot = gs_slot_find(doc, type, key);
+  if (slot != 0)
+    return slot;
+  slot = doc->free_slot;
+  if (slot != 0) {
+    doc->free_slot = doc->slots[slot].next;
+  } else {
+    assert(doc->nslots < doc->slots_cap);
+    slot = doc->nslots++;
+  }
+  doc->slots[slot] = (gs_slot){ .type = type, .key = key };
+  if (key == 0) {
+    doc->types[type].seq = slot;
+  } else {
+    doc->slots[slot].next = doc->types[type].maps;
+    doc->types[type].maps = slot;
+    doc->nused_slots++;
+    hash_put(doc, slot);
+  }
+  return slot;
+}
+
+void gs_slots_release(gesso_doc *doc, uint32_t type)
+{
+  gs_type *t = &doc->types[type];
+  gs_seq_drop(doc, type);
+  for (uint32_t slot = t->maps; slot != 0;) {
+    uint32_t next = doc->slots[slot].next;
+    hash_remove(doc, slot);
+    doc->nused_slots--;
+    doc->slots[slot] = (gs_slot){ .next = doc->free_slot };
+    doc->free_slot = slot;
+    slot = next;
+  }
+  if (t->seq != 0) {
+    doc->slots[t->seq] = (gs_slot){ .next = doc->free_slot };
+    doc->free_slot = t->seq;
+  }
+  t->maps = t->seq = 0;
+  t->length = 0;
+}

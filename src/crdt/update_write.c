@@ -1,0 +1,414 @@
+#include "crdt/content.h"
+#include "crdt/pending.h"
+#include "crdt/structs.h"
+#include "crdt/update.h"
+#include "wire/utf8.h"
+
+#include <stdlib.h>
+
+enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80 };
+
+static void write_id(const gesso_doc *doc, gs_buf *out, gs_id id)
+{
+  gs_write_varuint(out, doc->clients[id.client].id);
+  gs_write_varuint(out, id.clock);
+}
+
+static void write_content(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_t len, gesso_bytes content,
+                          uint32_t offset)
+{
+  (void)doc;
+  int pair = 0;
+  switch (kind) {
+  case GS_GC:
+  case GS_DELETED:
+  case GS_SKIP:
+    gs_write_varuint(out, len - offset);
+    return;
+  case GS_JSON:
+  case GS_ANY:
+    gs_write_varuint(out, len - offset);
+    break;
+  default:
+    break;
+  }
+  if (offset > 0) {
+    size_t skip = gs_content_offset(kind, content, offset, &pair);
+    content.data += skip;
+    content.len -= skip;
+  }
+  switch (kind) {
+  case GS_STRING:
+    if (pair) {
+      /* The second half of a surrogate pair leaves as U+FFFD. */
+      gs_write_varuint(out, content.len - 1);
+      gs_buf_write(out, "\xef\xbf\xbd", 3);
+      gs_buf_write(out, content.data + 4, content.len - 4);
+      return;
+    }
+    gs_write_bytes(out, content);
+    break;
+  case GS_BINARY:
+  case GS_EMBED:
+    gs_write_bytes(out, content);
+    break;
+  default:
+    gs_buf_write(out, content.data, content.len);
+  }
+}
+
+static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_t name)
+{
+  gs_write_varuint(out, kind);
+  if (kind == GESSO_XML_ELEMENT || kind == GESSO_XML_HOOK)
+    gs_write_bytes(out, gs_key_text(doc, name));
+}
+
+static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset)
+{
+  unsigned kind = gs_kind(it);
+  if (kind == GS_GC) {
+    gs_buf_put(out, GS_GC);
+    gs_write_varuint(out, it->len - offset);
+    return;
+  }
+  gs_id origin = offset > 0 ? (gs_id){ gs_client_of(it), it->clock + offset - 1 } : it->origin;
+  const gs_slot *slot = &doc->slots[it->slot];
+  gs_buf_put(out, (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) |
+                            (it->right_origin.client != 0 ? RIGHT_ORIGIN : 0) | (slot->key != 0 ? MAP_KEY : 0)));
+  if (origin.client != 0)
+    write_id(doc, out, origin);
+  if (it->right_origin.client != 0)
+    write_id(doc, out, it->right_origin);
+  if (origin.client == 0 && it->right_origin.client == 0) {
+    const gs_type *parent = &doc->types[slot->type];
+    if (parent->item == 0) {
+      gs_write_varuint(out, 1);
+      gs_write_bytes(out, gs_key_text(doc, parent->name));
+    } else {
+      const gs_item *holder = &doc->items[parent->item];
+      gs_write_varuint(out, 0);
+      write_id(doc, out, (gs_id){ gs_client_of(holder), holder->clock });
+    }
+    if (slot->key != 0)
+      gs_write_bytes(out, gs_key_text(doc, slot->key));
+  }
+  if (kind == GS_TYPE)
+    write_type(doc, out, doc->types[it->c.type].kind, doc->types[it->c.type].name);
+  else
+    write_content(doc, out, kind, it->len, gs_content(doc, it), offset);
+}
+
+void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
+{
+  if (offset == 0) {
+    gs_buf_write(out, in->raw.data, in->raw.len);
+    return;
+  }
+  if (in->kind == GS_GC || in->kind == GS_SKIP) {
+    gs_buf_put(out, in->kind);
+    gs_write_varuint(out, in->len - offset);
+    return;
+  }
+  gs_buf_put(out, (uint8_t)(in->kind | ORIGIN | (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
+                            (in->has_sub ? MAP_KEY : 0)));
+  write_id(doc, out, (gs_id){ in->client, in->clock + offset - 1 });
+  if (in->right_origin.client != 0)
+    write_id(doc, out, in->right_origin);
+  write_content(doc, out, in->kind, in->len, in->content, offset);
+}
+
+/* --- the order in which clients are written: highest id first --- */
+
+typedef struct order {
+  uint64_t id;
+  uint32_t client;
+  uint32_t from; /* clock */
+} order;
+
+static int higher_id_first(const void *a, const void *b)
+{
+  uint64_t x = ((const order *)a)->id, y = ((const order *)b)->id;
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from)
+{
+  gs_pos p = gs_structs_find(doc, client, from);
+  const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
+  write_item(doc, out, it, from - it->clock);
+  while (gs_pos_next(doc, client, &p))
+    write_item(doc, out, &doc->items[gs_struct_at(doc, client, p)], 0);
+}
+
+/* --- pending structs behind the integrated ones --- */
+
+/* Walks the pending structs of a client from clock `at` on: counts what write_pending would write, or
+ * writes it when out != NULL. Gaps become skips, overlaps are cut off. */
+static size_t pending_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t at, bool first)
+{
+  size_t n = 0;
+  for (uint32_t node = gs_ptree_from(&doc->pending->structs, client, 0); node != 0;
+       node = gs_ptree_after(&doc->pending->structs, client, node)) {
+    const gs_pnode *pn = &doc->pending->structs.v[node];
+    if (pn->clock + pn->len <= at)
+      continue;
+    uint32_t offset = pn->clock < at ? at - pn->clock : 0;
+    if (pn->clock > at && !first) {
+      n++;
+      if (out != NULL) {
+        gs_buf_put(out, GS_SKIP);
+        gs_write_varuint(out, pn->clock - at);
+      }
+    }
+    n++;
+    if (out != NULL) {
+      gs_in in;
+      gs_pending_decode(doc, pn, &in);
+      gs_write_in(doc, out, &in, offset);
+    }
+    at = pn->clock + pn->len;
+    first = false;
+  }
+  return n;
+}
+
+/* The clock that a client's block starts with when it has pending structs only. */
+static uint32_t pending_start(const gesso_doc *doc, uint32_t client, uint32_t at)
+{
+  for (uint32_t node = gs_ptree_from(&doc->pending->structs, client, 0); node != 0;
+       node = gs_ptree_after(&doc->pending->structs, client, node)) {
+    const gs_pnode *pn = &doc->pending->structs.v[node];
+    if (pn->clock + pn->len > at)
+      return GS_MAX(pn->clock, at);
+  }
+  return at;
+}
+
+/* --- delete sets --- */
+
+static void write_delete_set(gesso_doc *doc, gs_buf *out, const gs_ranges *r)
+{
+  uint32_t nclients = 0;
+  for (uint32_t i = 0; i < r->n; i++)
+    nclients += i == 0 || r->v[i].client != r->v[i - 1].client;
+  order *ord = gs_alloc(doc->alloc, nclients * sizeof *ord);
+  if (nclients > 0 && ord == NULL) {
+    out->err = GESSO_E_NOMEM;
+    return;
+  }
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < r->n; i++)
+    if (i == 0 || r->v[i].client != r->v[i - 1].client)
+      ord[n++] = (order){ doc->clients[r->v[i].client].id, i, 0 };
+  if (n > 1)
+    qsort(ord, n, sizeof *ord, higher_id_first);
+  gs_write_varuint(out, n);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t first = ord[i].client, end = first;
+    while (end < r->n && r->v[end].client == r->v[first].client)
+      end++;
+    gs_write_varuint(out, ord[i].id);
+    gs_write_varuint(out, end - first);
+    for (uint32_t k = first; k < end; k++) {
+      gs_write_varuint(out, r->v[k].clock);
+      gs_write_varuint(out, r->v[k].len);
+    }
+  }
+  gs_free(doc->alloc, ord, nclients * sizeof *ord);
+}
+
+static bool add_range(gesso_doc *doc, gs_ranges *r, gs_range x)
+{
+  if (r->n > 0 && r->v[r->n - 1].client == x.client && r->v[r->n - 1].clock + r->v[r->n - 1].len == x.clock) {
+    r->v[r->n - 1].len += x.len;
+    return true;
+  }
+  if (!gs_grow(doc->alloc, &r->v, &r->cap, (size_t)r->n + 1, sizeof *r->v))
+    return false;
+  r->v[r->n++] = x;
+  return true;
+}
+
+static bool all_deletes(gesso_doc *doc, gs_ranges *r)
+{
+  if (doc->ndeleted > 0)
+    for (uint32_t client = 1; client < doc->nclients; client++) {
+      const gs_client *c = &doc->clients[client];
+      for (uint32_t k = 0; k < c->nchunks; k++)
+        for (uint32_t i = 0; i < c->chunks[k].n; i++) {
+          const gs_item *it = &doc->items[c->chunks[k].v[i]];
+          if (gs_is_deleted(it) && !add_range(doc, r, (gs_range){ client, it->clock, it->len }))
+            return false;
+        }
+    }
+  const gs_ptree *dels = &doc->pending->dels;
+  if (dels->count > 0) {
+    for (uint32_t node = gs_ptree_from(dels, 0, 0); node != 0; node = gs_ptree_after(dels, UINT32_MAX, node))
+      if (!add_range(doc, r, (gs_range){ dels->v[node].client, dels->v[node].clock, dels->v[node].len }))
+        return false;
+    gs_ranges_normalise(r);
+  }
+  return true;
+}
+
+/* --- the public calls --- */
+
+void gs_write_txn(gesso_doc *doc, gs_buf *out)
+{
+  const gs_txn *txn = &doc->txn;
+  order *ord = gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
+  if (txn->ntouched > 0 && ord == NULL) {
+    out->err = GESSO_E_NOMEM;
+    return;
+  }
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < txn->ntouched; i++) {
+    const gs_client *c = &doc->clients[txn->touched[i]];
+    if (c->before != c->clock)
+      ord[n++] = (order){ c->id, txn->touched[i], c->before };
+  }
+  if (n > 1)
+    qsort(ord, n, sizeof *ord, higher_id_first);
+  gs_write_varuint(out, n);
+  for (uint32_t i = 0; i < n; i++) {
+    gs_write_varuint(out, gs_structs_from(doc, ord[i].client, gs_structs_find(doc, ord[i].client, ord[i].from)));
+    gs_write_varuint(out, ord[i].id);
+    gs_write_varuint(out, ord[i].from);
+    write_structs(doc, out, ord[i].client, ord[i].from);
+  }
+  gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);
+  write_delete_set(doc, out, &txn->dels);
+}
+
+/* Reads a peer's state vector into clients[].sim. Clients that this document does not know are
+ * skipped: there is nothing to send them. */
+static gesso_status read_state_vector(gesso_doc *doc, gesso_bytes sv, gesso_error *error_out)
+{
+  gs_reader rd = gs_reader_of(sv);
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    doc->clients[i].sim = 0;
+  uint32_t n = sv.len == 0 ? 0 : gs_read_count(&rd, 2);
+  for (uint32_t i = 0; i < n; i++) {
+    uint64_t id = gs_read_varuint(&rd);
+    uint64_t clock = gs_read_varuint(&rd);
+    uint32_t client = gs_client_find(doc, id);
+    if (client != 0)
+      doc->clients[client].sim = (uint32_t)GS_MIN(clock, GS_CLOCK_MAX);
+  }
+  return gs_reader_status(&rd, error_out);
+}
+
+gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  gesso_status st = read_state_vector(doc, state_vector, error_out);
+  if (st != GESSO_OK)
+    return st;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_ranges dels = { 0 };
+  order *ord = gs_alloc(doc->alloc, doc->nclients * sizeof *ord);
+  if (ord == NULL) {
+    st = GESSO_E_NOMEM;
+    goto out;
+  }
+  uint32_t n = 0;
+  for (uint32_t i = 1; i < doc->nclients; i++) {
+    const gs_client *c = &doc->clients[i];
+    if (c->clock > c->sim || (c->pending > 0 && pending_structs(doc, NULL, i, GS_MAX(c->clock, c->sim), true) > 0))
+      ord[n++] = (order){ c->id, i, c->sim };
+  }
+  if (n > 1)
+    qsort(ord, n, sizeof *ord, higher_id_first);
+  gs_write_varuint(&buf, n);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t client = ord[i].client, from = ord[i].from;
+    const gs_client *c = &doc->clients[client];
+    bool some = c->clock > from;
+    uint32_t at = GS_MAX(c->clock, from);
+    size_t count = some ? gs_structs_from(doc, client, gs_structs_find(doc, client, from)) : 0;
+    if (c->pending > 0)
+      count += pending_structs(doc, NULL, client, at, !some);
+    gs_write_varuint(&buf, count);
+    gs_write_varuint(&buf, c->id);
+    gs_write_varuint(&buf, some ? from : pending_start(doc, client, at));
+    if (some)
+      write_structs(doc, &buf, client, from);
+    if (c->pending > 0)
+      (void)pending_structs(doc, &buf, client, at, !some);
+  }
+  if (!all_deletes(doc, &dels))
+    buf.err = GESSO_E_NOMEM;
+  else
+    write_delete_set(doc, &buf, &dels);
+  st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+out:
+  gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
+  gs_free(doc->alloc, dels.v, dels.cap * sizeof *dels.v);
+  gs_buf_finish(&buf);
+  if (st != GESSO_OK && error_out != NULL)
+    *error_out = (gesso_error){ st, 0, gesso_status_text(st) };
+  return st;
+}
+
+static gesso_status clients_in_order(gesso_doc *doc, order **ord_out, uint32_t *n_out)
+{
+  order *ord = gs_alloc(doc->alloc, doc->nclients * sizeof *ord);
+  if (ord == NULL)
+    return GESSO_E_NOMEM;
+  uint32_t n = 0;
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    if (doc->clients[i].clock > 0)
+      ord[n++] = (order){ doc->clients[i].id, i, 0 };
+  if (n > 1)
+    qsort(ord, n, sizeof *ord, higher_id_first);
+  *ord_out = ord;
+  *n_out = n;
+  return GESSO_OK;
+}
+
+gesso_status gesso_doc_state_vector(gesso_doc *doc, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  order *ord;
+  uint32_t n;
+  gesso_status st = clients_in_order(doc, &ord, &n);
+  if (st != GESSO_OK)
+    return st;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_write_varuint(&buf, n);
+  for (uint32_t i = 0; i < n; i++) {
+    gs_write_varuint(&buf, ord[i].id);
+    gs_write_varuint(&buf, doc->clients[ord[i].client].clock);
+  }
+  gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
+  st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
+  return st;
+}
+
+gesso_status gesso_doc_state_vector_json(gesso_doc *doc, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  order *ord;
+  uint32_t n;
+  gesso_status st = clients_in_order(doc, &ord, &n);
+  if (st != GESSO_OK)
+    return st;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_buf_put(&buf, '{');
+  for (uint32_t i = n; i-- > 0;)
+    gs_buf_printf(&buf, "%s\"%llu\":%u", i + 1 < n ? "," : "", (unsigned long long)ord[i].id,
+                  doc->clients[ord[i].client].clock);
+  gs_buf_put(&buf, '}');
+  gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
+  st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
+  return st;
+}
