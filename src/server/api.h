@@ -16,6 +16,7 @@
 
 #include "gesso/persistence.h"
 #include "net/conn.h"
+#include "server/assets.h"
 #include "server/images.h"
 #include "server/origin.h"
 #include "server/rooms.h"
@@ -30,7 +31,7 @@ typedef struct gs_api {
   gs_titles *titles;
   const gs_origins *origins;
   gs_counters *counters;
-  const char *web_dir;  /* the pages come from here instead of from the binary; NULL: from the binary */
+  const gs_assets *assets;
   uint64_t started_ms;  /* on the loop's clock */
   uint32_t uploads;     /* images being received */
 } gs_api;

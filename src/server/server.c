@@ -36,6 +36,7 @@ typedef struct server {
   gs_net *net;
   gs_api api;
   gs_origins origins;
+  gs_assets assets;
   gs_counters counters;
   gs_watch signals;
   gs_timer stop_timer;
@@ -286,6 +287,12 @@ static bool start(server *sv, const gs_server_options *options)
     fprintf(stderr, "gesso serve: cannot take signals: %s\n", strerror(errno));
     return false;
   }
+  gesso_status s = gs_assets_open(&sv->assets, NULL, gs_assets_embedded(), options->web_dir);
+  if (s != GESSO_OK) {
+    fprintf(stderr, "gesso serve: cannot serve the page from %s: %s\n",
+            options->web_dir != NULL ? options->web_dir : "the program", gesso_status_text(s));
+    return false;
+  }
   if (!open_store(sv, options))
     return false;
   sv->origins = (gs_origins){
@@ -307,7 +314,7 @@ static bool start(server *sv, const gs_server_options *options)
     .titles = gs_titles_create(),
     .origins = &sv->origins,
     .counters = &sv->counters,
-    .web_dir = options->web_dir,
+    .assets = &sv->assets,
     .started_ms = gs_loop_now_ms(sv->loop),
   };
   if (sv->api.images == NULL || sv->api.titles == NULL) {
@@ -328,6 +335,7 @@ static void finish(server *sv)
     gs_loop_destroy(sv->loop);
   gs_images_destroy(sv->api.images);
   gs_titles_destroy(sv->api.titles);
+  gs_assets_close(&sv->assets);
   if (sv->signals.fd >= 0)
     close(sv->signals.fd);
 }

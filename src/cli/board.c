@@ -1,0 +1,389 @@
+/* gesso board list|show|export|import|delete: the boards of a data folder, without a server. The
+ * verbs that read work beside a server; those that write do not, and then say which call of its API
+ * does the same. */
+#include "cli/cli.h"
+
+#include "cli/fileio.h"
+#include "gesso/persistence.h"
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OPT_JSON = 1000, OPT_DELETED, OPT_PURGE };
+
+struct board_args {
+  const struct verb *verb;
+  char who[64];
+  const char *folder, *name, *file, *out;
+  bool json, deleted, purge;
+  int arg_count;
+};
+
+struct verb {
+  const char *name, *args_doc, *doc;
+  const struct argp_option *options;
+  int args_needed; /* NAME, FILE */
+  bool writes;
+  int (*run)(struct board_args *args, gesso_persistence *p);
+};
+
+static gesso_bytes name_of(const struct board_args *args)
+{
+  return (gesso_bytes){ (const uint8_t *)args->name, strlen(args->name) };
+}
+
+/* ---- waiting for one completion ---------------------------------------------------------------- */
+
+struct outcome {
+  struct board_args *args;
+  bool done;
+  gesso_status status;
+  char message[400];
+  int64_t shown;      /* list */
+  bool more;          /* list */
+  gs_buf last;        /* list: the last name */
+  json_t *rows;       /* list, with --json */
+};
+
+static void finish_with(struct outcome *o, gesso_status s, const char *message)
+{
+  o->done = true;
+  o->status = s;
+  (void)snprintf(o->message, sizeof o->message, "%s", message != NULL ? message : gesso_status_text(s));
+}
+
+static void completed(void *ctx, gesso_status s)
+{
+  finish_with(ctx, s, NULL);
+}
+
+static void wait_for(gesso_persistence *p, struct outcome *o, gesso_status accepted)
+{
+  if (accepted != GESSO_OK)
+    finish_with(o, accepted, NULL);
+  while (!o->done)
+    (void)gesso_persistence_wait(p, -1);
+}
+
+static int complain(const struct outcome *o)
+{
+  const struct board_args *args = o->args;
+  switch (o->status) {
+  case GESSO_E_NOTFOUND:
+    fprintf(stderr, "%s: there is no board '%s' in %s; 'gesso board list' shows those there are\n", args->who,
+            args->name, args->folder);
+    break;
+  case GESSO_E_DELETED:
+    fprintf(stderr, "%s: the board '%s' was deleted; 'gesso board list --deleted' shows when\n", args->who, args->name);
+    break;
+  case GESSO_E_USAGE:
+    fprintf(stderr, "%s: '%s' is no name for a board: 1 to %d bytes of UTF-8\n", args->who, args->name,
+            GESSO_BOARD_NAME_MAX);
+    break;
+  default:
+    fprintf(stderr, "%s: %s: %s\n", args->who, args->folder, o->message);
+    break;
+  }
+  return GS_EXIT_FAILED;
+}
+
+/* ---- list and show ----------------------------------------------------------------------------- */
+
+static const char *time_text(int64_t ms, char out[32])
+{
+  time_t seconds = (time_t)(ms / 1000);
+  struct tm tm;
+  if (ms == 0 || gmtime_r(&seconds, &tm) == NULL)
+    return "-";
+  (void)strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
+  return out;
+}
+
+static json_t *info_json(const gesso_board_info *info)
+{
+  json_t *deleted = info->deleted_ms == 0 ? json_null() : json_integer(info->deleted_ms);
+  char generation[24];
+  (void)snprintf(generation, sizeof generation, "%016llx", (unsigned long long)info->generation);
+  return json_pack("{s:s#, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (const char *)info->board.data,
+                   (int)info->board.len, "generation", generation, "created", (json_int_t)info->created_ms, "updated",
+                   (json_int_t)info->updated_ms, "state_bytes", (json_int_t)info->state_bytes, "stored_bytes",
+                   (json_int_t)info->stored_bytes, "journal_bytes", (json_int_t)info->journal_bytes,
+                   "journal_updates", (json_int_t)info->journal_updates, "folds", (json_int_t)info->version, "deleted",
+                   deleted);
+}
+
+/* Names come from visitors: what could move the cursor is not printed. */
+static void print_name(gesso_bytes name)
+{
+  for (size_t i = 0; i < name.len; i++)
+    if (name.data[i] < ' ' || name.data[i] == 0x7f)
+      printf("\\x%02x", name.data[i]);
+    else
+      putchar(name.data[i]);
+}
+
+static void got_list(void *ctx, gesso_status s, const gesso_board_info *const *boards, size_t count, int more)
+{
+  struct outcome *o = ctx;
+  for (size_t i = 0; s == GESSO_OK && i < count; i++) {
+    const gesso_board_info *info = boards[i];
+    char updated[32];
+    if (o->rows != NULL) {
+      (void)json_array_append_new(o->rows, info_json(info));
+    } else {
+      if (o->shown++ == 0)
+        printf("%-19s  %12s  %s\n", "UPDATED (UTC)", "BYTES", "BOARD");
+      printf("%-19s  %12llu  ", time_text(info->updated_ms, updated),
+             (unsigned long long)(info->state_bytes + info->journal_bytes));
+      print_name(info->board);
+      puts(info->deleted_ms != 0 ? "  (deleted)" : "");
+    }
+    gs_buf_clear(&o->last);
+    gs_buf_write(&o->last, info->board.data, info->board.len);
+  }
+  o->more = more != 0 && count != 0;
+  finish_with(o, s, NULL);
+}
+
+static int run_list(struct board_args *args, gesso_persistence *p)
+{
+  struct outcome o = { .args = args, .more = true, .last = gs_buf_make(NULL) };
+  o.rows = args->json ? json_array() : NULL;
+  while (o.more) {
+    o.done = false;
+    wait_for(p, &o, gesso_board_persistence_list(p, gs_buf_bytes(&o.last), 0,
+                                                 args->deleted ? GESSO_LIST_DELETED : 0, got_list, &o));
+    if (o.status != GESSO_OK)
+      break;
+  }
+  gs_buf_finish(&o.last);
+  if (o.rows != NULL && o.status == GESSO_OK) {
+    (void)json_dumpf(o.rows, stdout, JSON_INDENT(2));
+    putchar('\n');
+  } else if (o.status == GESSO_OK && o.shown == 0) {
+    puts("There are no boards.");
+  }
+  json_decref(o.rows);
+  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
+static void got_info(void *ctx, gesso_status s, const gesso_board_info *info)
+{
+  struct outcome *o = ctx;
+  char text[32];
+  if (s == GESSO_OK && o->args->json) {
+    json_t *json = info_json(info);
+    (void)json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(json);
+  } else if (s == GESSO_OK) {
+    printf("board            ");
+    print_name(info->board);
+    printf("\ncreated          %s\n", time_text(info->created_ms, text));
+    printf("updated          %s\n", time_text(info->updated_ms, text));
+    if (info->deleted_ms != 0)
+      printf("deleted          %s%s\n", time_text(info->deleted_ms, text),
+             info->purged_ms != 0 ? ", content purged" : ", content kept until it is purged");
+    printf("state            %llu bytes, %llu on disk, folded %llu times\n", (unsigned long long)info->state_bytes,
+           (unsigned long long)info->stored_bytes, (unsigned long long)info->version);
+    printf("journal          %llu bytes in %llu updates\n", (unsigned long long)info->journal_bytes,
+           (unsigned long long)info->journal_updates);
+    printf("generation       %016llx\n", (unsigned long long)info->generation);
+  }
+  finish_with(o, s, NULL);
+}
+
+static int run_show(struct board_args *args, gesso_persistence *p)
+{
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_board_persistence_show(p, name_of(args), got_info, &o));
+  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
+/* ---- export, import, delete -------------------------------------------------------------------- */
+
+static void got_export(void *ctx, gesso_status s, gesso_bytes update, const char *message)
+{
+  struct outcome *o = ctx;
+  bool ok = s != GESSO_OK || gs_cli_write_file(o->args->who, o->args->out, update);
+  finish_with(o, s, message);
+  if (!ok)
+    o->status = GESSO_E_CLOSED; /* said already: see run_export */
+}
+
+static int run_export(struct board_args *args, gesso_persistence *p)
+{
+  if ((args->out == NULL || strcmp(args->out, "-") == 0) && isatty(STDOUT_FILENO)) {
+    fprintf(stderr, "%s: an update is binary: name a file with -o FILE, or redirect the output\n", args->who);
+    return GS_EXIT_USAGE;
+  }
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_board_persistence_export(p, name_of(args), 1, got_export, &o));
+  if (o.status == GESSO_E_CLOSED)
+    return GS_EXIT_FAILED;
+  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
+static int run_import(struct board_args *args, gesso_persistence *p)
+{
+  gs_buf file = gs_buf_make(NULL);
+  if (!gs_cli_read_file(args->who, args->file, &file))
+    return GS_EXIT_FAILED;
+  gesso_doc *doc = gesso_doc_create(NULL);
+  gesso_error err = { 0 };
+  gesso_status s = doc == NULL ? GESSO_E_NOMEM : gesso_doc_apply_v1(doc, gs_buf_bytes(&file), &err);
+  gesso_doc_destroy(doc);
+  if (s != GESSO_OK) {
+    fprintf(stderr, "%s: %s: byte %zu: %s\n", args->who, args->file, err.offset,
+            err.message != NULL ? err.message : gesso_status_text(s));
+    gs_buf_finish(&file);
+    return GS_EXIT_FAILED;
+  }
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_board_persistence_append(p, name_of(args), 0, gs_buf_bytes(&file), GESSO_APPEND_TRUSTED, NULL,
+                                                 completed, &o));
+  gs_buf_finish(&file);
+  if (o.status == GESSO_OK) {
+    struct outcome saved = { .args = args };
+    wait_for(p, &saved, gesso_board_persistence_save(p, name_of(args), completed, &saved));
+  }
+  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
+static int run_delete(struct board_args *args, gesso_persistence *p)
+{
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_board_persistence_delete(p, name_of(args), args->purge ? GESSO_DELETE_PURGE : 0, completed, &o));
+  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
+/* ---- command line ------------------------------------------------------------------------------ */
+
+#define DATA_OPTION { "data", 'd', "DIR", 0, "The data folder (default: data)", 0 }
+#define JSON_OPTION { "json", OPT_JSON, NULL, 0, "Print JSON; times are milliseconds since 1970", 0 }
+
+static const struct argp_option list_options[] = {
+  DATA_OPTION, JSON_OPTION, { "deleted", OPT_DELETED, NULL, 0, "Deleted boards too", 0 }, { 0 },
+};
+static const struct argp_option show_options[] = { DATA_OPTION, JSON_OPTION, { 0 } };
+static const struct argp_option export_options[] = {
+  DATA_OPTION, { "output", 'o', "FILE", 0, "Write to FILE instead of standard output", 0 }, { 0 },
+};
+static const struct argp_option import_options[] = { DATA_OPTION, { 0 } };
+static const struct argp_option delete_options[] = {
+  DATA_OPTION, { "purge", OPT_PURGE, NULL, 0, "Forget the content at once: there is no way back", 0 }, { 0 },
+};
+
+static const struct verb verbs[] = {
+  { "list", "", "List the boards.", list_options, 0, false, run_list },
+  { "show", "NAME", "Show what is known about a board.", show_options, 1, false, run_show },
+  { "export", "NAME", "Write the whole board as one Yjs update (v1).", export_options, 1, false, run_export },
+  { "import", "NAME FILE", "Merge a Yjs update (v1) into a board, which is made when there is none.", import_options, 2,
+    true, run_import },
+  { "delete", "NAME", "Delete a board. Its content is kept for some days unless --purge is given.", delete_options, 1,
+    true, run_delete },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  struct board_args *args = state->input;
+  switch (key) {
+  case 'd':
+    args->folder = arg;
+    return 0;
+  case 'o':
+    args->out = arg;
+    return 0;
+  case OPT_JSON:
+    args->json = true;
+    return 0;
+  case OPT_DELETED:
+    args->deleted = true;
+    return 0;
+  case OPT_PURGE:
+    args->purge = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (args->arg_count == args->verb->args_needed)
+      argp_error(state, "'%s' is one argument too many", arg);
+    if (args->arg_count++ == 0)
+      args->name = arg;
+    else
+      args->file = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (args->arg_count < args->verb->args_needed)
+      argp_error(state, "it wants %s", args->verb->args_doc);
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static void help(FILE *to)
+{
+  fputs("Usage: gesso board VERB [OPTION...] [ARGUMENT...]\n\n", to);
+  for (size_t i = 0; i < GS_COUNT(verbs); i++)
+    fprintf(to, "  %-7s %-10s %s\n", verbs[i].name, verbs[i].args_doc, verbs[i].doc);
+  fputs("\nlist, show and export work while a server has the data folder open; import and delete do not.\n"
+        "gesso board VERB --help tells the options.\n",
+        to);
+}
+
+static int run_verb(struct board_args *args)
+{
+  gesso_persistence_options o = {
+    .size = sizeof o,
+    .folder = args->folder,
+    .flags = args->verb->writes ? 0 : GESSO_OPEN_READ_ONLY,
+    .owner = args->who,
+  };
+  gesso_persistence *p = NULL;
+  gesso_buffer why = { 0 };
+  gesso_status s = gesso_persistence_open(&o, &p, &why);
+  if (s != GESSO_OK) {
+    const char *text = gesso_status_text(s);
+    fprintf(stderr, "%s: %s: %.*s\n", args->who, args->folder, why.data != NULL ? (int)why.len : (int)strlen(text),
+            why.data != NULL ? (const char *)why.data : text);
+    gesso_buffer_free(&why);
+    return GS_EXIT_FAILED;
+  }
+  int status = args->verb->run(args, p);
+  if (fflush(stdout) != 0 && status == GS_EXIT_OK) {
+    fprintf(stderr, "%s: the output could not be written\n", args->who);
+    status = GS_EXIT_FAILED;
+  }
+  gesso_persistence_destroy(p);
+  return status;
+}
+
+int gs_cli_board(int argc, char **argv)
+{
+  if (argc < 2) {
+    help(stderr);
+    return GS_EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    help(stdout);
+    return GS_EXIT_OK;
+  }
+  for (size_t i = 0; i < GS_COUNT(verbs); i++) {
+    if (strcmp(argv[1], verbs[i].name) != 0)
+      continue;
+    struct board_args args = { .verb = &verbs[i], .folder = "data" };
+    struct argp argp = { verbs[i].options, parse, verbs[i].args_doc, verbs[i].doc, NULL, NULL, NULL };
+    (void)snprintf(args.who, sizeof args.who, "gesso board %s", verbs[i].name);
+    argv[1] = args.who;
+    argp_err_exit_status = GS_EXIT_USAGE;
+    if (argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &args) != 0)
+      return GS_EXIT_USAGE;
+    return run_verb(&args);
+  }
+  fprintf(stderr, "gesso board: there is no verb '%s'. See gesso board --help.\n", argv[1]);
+  return GS_EXIT_USAGE;
+}
