@@ -76,6 +76,18 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(doc->mem.inner, doc, sizeof *doc);
 }
 
+void gs_doc_new_client_id(gesso_doc *doc)
+{
+  do {
+    uint64_t r = doc->rng;
+    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != (ssize_t)sizeof r)
+      r = doc->rng * 0x9e3779b97f4a7c15ULL;
+    doc->rng += r | 1;
+    doc->client_id = (r & 0xffffffffu) | 1u;
+  } while (gs_client_find(doc, doc->client_id) != 0);
+  doc->own = 0;
+}
+
 uint64_t gesso_doc_client_id(const gesso_doc *doc)
 {
   return doc->client_id;

@@ -318,6 +318,10 @@ uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key);
 /* Gives back all slots of a type that was gc'd. */
 void gs_slots_release(gesso_doc *doc, uint32_t type);
 
+/* --- doc.c --- */
+
+void gs_doc_new_client_id(gesso_doc *doc);
+
 /* --- txn.c --- */
 
 void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client);

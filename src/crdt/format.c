@@ -31,17 +31,41 @@ bool gs_attrs_has(const gs_attrs *a, gesso_bytes key)
   return find(a, key) < a->n;
 }
 
+static bool copy(gs_attrs *a, gesso_bytes *b)
+{
+  uint8_t *p = gs_alloc(a->alloc, b->len + 1);
+  if (p == NULL)
+    return false;
+  if (b->len > 0)
+    memcpy(p, b->data, b->len);
+  b->data = p;
+  return true;
+}
+
+static void drop(gs_attrs *a, gesso_bytes b)
+{
+  if (a->owned)
+    gs_free(a->alloc, (void *)(uintptr_t)b.data, b.len + 1);
+}
+
 void gs_attrs_set(gs_attrs *a, gesso_bytes key, gesso_bytes value)
 {
   uint32_t i = find(a, key);
-  if (i == a->n) {
-    if (!gs_grow(a->alloc, &a->v, &a->cap, (size_t)a->n + 1, sizeof *a->v)) {
-      a->nomem = true;
-      return;
-    }
-    a->v[a->n++].key = key;
+  if (a->owned && !copy(a, &value)) {
+    a->nomem = true;
+    return;
   }
-  a->v[i].value = value;
+  if (i < a->n) {
+    drop(a, a->v[i].value);
+    a->v[i].value = value;
+    return;
+  }
+  if (!gs_grow(a->alloc, &a->v, &a->cap, (size_t)a->n + 1, sizeof *a->v) || (a->owned && !copy(a, &key))) {
+    drop(a, value);
+    a->nomem = true;
+    return;
+  }
+  a->v[a->n++] = (gs_attr){ key, value };
 }
 
 void gs_attrs_remove(gs_attrs *a, gesso_bytes key)
@@ -49,12 +73,18 @@ void gs_attrs_remove(gs_attrs *a, gesso_bytes key)
   uint32_t i = find(a, key);
   if (i == a->n)
     return;
+  drop(a, a->v[i].key);
+  drop(a, a->v[i].value);
   memmove(a->v + i, a->v + i + 1, (a->n - i - 1) * sizeof *a->v);
   a->n--;
 }
 
 void gs_attrs_copy(gs_attrs *to, const gs_attrs *from)
 {
+  for (uint32_t i = 0; i < to->n; i++) {
+    drop(to, to->v[i].key);
+    drop(to, to->v[i].value);
+  }
   to->n = 0;
   to->nomem |= from->nomem;
   for (uint32_t i = 0; i < from->n; i++)
@@ -71,6 +101,10 @@ void gs_attrs_update(gs_attrs *a, gs_attr f)
 
 void gs_attrs_finish(gs_attrs *a)
 {
+  for (uint32_t i = 0; i < a->n; i++) {
+    drop(a, a->v[i].key);
+    drop(a, a->v[i].value);
+  }
   gs_free(a->alloc, a->v, a->cap * sizeof *a->v);
   a->v = NULL;
   a->n = a->cap = 0;

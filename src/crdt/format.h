@@ -8,11 +8,12 @@
 #include "crdt/doc_impl.h"
 
 typedef struct gs_attr {
-  gesso_bytes key, value; /* borrowed */
+  gesso_bytes key, value; /* borrowed, or copies of gs_attrs.owned */
 } gs_attr;
 
 typedef struct gs_attrs {
   const gesso_allocator *alloc;
+  bool owned; /* keeps copies: for edits, during which the document's text moves */
   gs_attr *v;
   uint32_t n, cap;
   bool nomem;

@@ -183,6 +183,11 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   merge_cuts(doc);
   gs_text_compact(doc);
 
+  /* Somebody else writes under our client id (Yjs: "Changed the client-id ..."): take another. */
+  if (txn->remote && !txn->local && doc->own != 0 && doc->clients[doc->own].epoch == txn->epoch &&
+      doc->clients[doc->own].before != doc->clients[doc->own].clock)
+    gs_doc_new_client_id(doc);
+
   bool changed = txn->dels.n > 0;
   for (uint32_t i = 0; i < txn->ntouched && !changed; i++)
     changed = doc->clients[txn->touched[i]].before != doc->clients[txn->touched[i]].clock;

@@ -301,7 +301,7 @@ static void write_var_string(gs_buf *out, const uint8_t *data, uint32_t len)
       memcpy(p, "\xef\xbf\xbd", 3);
 }
 
-static void write_any_number(gs_buf *out, double value)
+void gs_any_write_number(gs_buf *out, double value)
 {
   if (fabs(value) <= 2147483647.0 && value == trunc(value)) {
     gs_buf_put(out, 125);
@@ -337,7 +337,7 @@ static void write_any(const gs_tree *tree, const gs_node *node, gs_buf *out)
     gs_buf_put(out, node->number != 0 ? 120 : 121);
     break;
   case GS_NODE_NUMBER:
-    write_any_number(out, node->number);
+    gs_any_write_number(out, node->number);
     break;
   case GS_NODE_BIGINT:
     gs_buf_put(out, 122);

@@ -67,4 +67,7 @@ bool gs_tree_write_json(const gs_tree *tree, gs_buf *out);
 /* As lib0's writeAny: lone surrogates become U+FFFD. */
 void gs_tree_write_any(const gs_tree *tree, gs_buf *out);
 
+/* One number as lib0's writeAny: integers up to 2^31 - 1 as varInt, else float32 if exact, else float64. */
+void gs_any_write_number(gs_buf *out, double value);
+
 #endif

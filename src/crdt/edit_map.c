@@ -1,0 +1,90 @@
+/* Map edits and look-ups. */
+#include "crdt/edit.h"
+#include "crdt/read.h"
+#include "wire/utf8.h"
+
+gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gesso_value value, gesso_type *made_out)
+{
+  gesso_status st;
+  if (made_out != NULL)
+    *made_out = 0;
+  if (gs_edit_type(doc, map, &st) == NULL)
+    return st;
+  if (gs_utf8_invalid_at(key) != key.len || (value.kind == GESSO_VALUE_TYPE && value.type > GESSO_XML_TEXT))
+    return GESSO_E_USAGE;
+  gs_buf buf = gs_buf_make(doc->alloc);
+  uint32_t name = 0, k = gs_key_of(doc, key);
+  gesso_bytes content = value.bytes;
+  unsigned kind = GS_BINARY;
+  if (gs_value_is_any(value)) {
+    st = gs_value_to_any(value, &buf);
+    content = gs_buf_bytes(&buf);
+    kind = GS_ANY;
+  } else if (value.kind == GESSO_VALUE_TYPE && (name = gs_key_of(doc, value.bytes)) == 0) {
+    st = GESSO_E_NOMEM;
+  }
+  if (st == GESSO_OK && k == 0)
+    st = GESSO_E_NOMEM;
+  if (st == GESSO_OK)
+    st = gs_edit_reserve(doc, 1, content.len, 1, 0, 0);
+  if (st == GESSO_OK) {
+    gs_edit_begin(doc);
+    uint32_t slot = gs_slot_of_reserved(doc, map, k);
+    gs_ix left = doc->slots[slot].tail;
+    if (value.kind == GESSO_VALUE_TYPE) {
+      gs_ix ix = gs_edit_insert_type_reserved(doc, slot, left, 0, value.type, name);
+      if (made_out != NULL)
+        *made_out = doc->items[ix].c.type;
+    } else {
+      (void)gs_edit_insert_reserved(doc, slot, left, 0, kind, 1, content);
+    }
+    st = gesso_doc_commit(doc, NULL);
+  }
+  gs_buf_finish(&buf);
+  return st;
+}
+
+/* The live item under a key, or 0. */
+static gs_ix value_of(gesso_doc *doc, gesso_type map, gesso_bytes key)
+{
+  if (map == 0 || map >= doc->ntypes)
+    return 0;
+  uint32_t k = gs_key_find(doc, key);
+  uint32_t slot = k != 0 ? gs_slot_find(doc, map, k) : 0;
+  gs_ix ix = slot != 0 ? doc->slots[slot].tail : 0;
+  return ix != 0 && !gs_is_deleted(&doc->items[ix]) ? ix : 0;
+}
+
+gesso_status gesso_map_remove(gesso_doc *doc, gesso_type map, gesso_bytes key)
+{
+  gesso_status st;
+  if (gs_edit_type(doc, map, &st) == NULL)
+    return st;
+  gs_ix ix = value_of(doc, map, key);
+  if (ix == 0)
+    return GESSO_E_NOTFOUND;
+  gs_edit_begin(doc);
+  gs_item_delete(doc, ix);
+  return gesso_doc_commit(doc, NULL);
+}
+
+gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  gs_ix ix = value_of(doc, map, key);
+  if (ix == 0)
+    return GESSO_E_NOTFOUND;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  bool defined = gs_read_element_json(doc, &doc->items[ix], doc->items[ix].len - 1, &buf, 0);
+  gesso_status st = buf.err != GESSO_OK ? buf.err : defined ? GESSO_OK : GESSO_E_NOTFOUND;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
+  return st;
+}
+
+gesso_type gesso_map_get_type(gesso_doc *doc, gesso_type map, gesso_bytes key)
+{
+  gs_ix ix = value_of(doc, map, key);
+  return ix != 0 && gs_kind(&doc->items[ix]) == GS_TYPE ? doc->items[ix].c.type : 0;
+}
