@@ -28,7 +28,7 @@ typedef struct gs_assets {
   const gesso_allocator *alloc;
   gesso_bytes pack;       /* borrowed; empty when there is none */
   uint32_t entry_count;
-  int web_dir_fd;         /* >= 0: files come from this folder and the pack is not looked at */
+  int web_dir_fd;         /* > 0: files come from this folder and the pack is not looked at */
 } gs_assets;
 
 typedef struct gs_assets_request {
