@@ -169,6 +169,10 @@ void gs_pending_add_reserved(gesso_doc *doc, const gs_in *in)
   p->structs.v[ix].at = p->bytes_len;
   p->structs.v[ix].bytes = (uint32_t)in->raw.len;
   memcpy(p->bytes + p->bytes_len, in->raw.data, in->raw.len);
+  /* Yjs forgets the map-key bit of what waits when the key itself is not spelled out; so do we, for equal
+   * bytes. Readers ignore it there. */
+  if (!in->has_parent)
+    p->bytes[p->bytes_len] &= (uint8_t)~0x20u;
   p->bytes_len += (uint32_t)in->raw.len;
   doc->clients[in->client].pending++;
 }

@@ -111,7 +111,7 @@ void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
     return;
   }
   gs_buf_put(out, (uint8_t)(in->kind | ORIGIN | (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
-                            (in->has_sub ? MAP_KEY : 0)));
+                            (in->has_parent && in->has_sub ? MAP_KEY : 0)));
   write_id(doc, out, (gs_id){ in->client, in->clock + offset - 1 });
   if (in->right_origin.client != 0)
     write_id(doc, out, in->right_origin);
