@@ -1,0 +1,292 @@
+#include "store/migrate.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "store/lockfile.h"
+#include "store/sqlite.h"
+
+typedef struct migration {
+  const char *name, *up, *down;
+} migration;
+
+/* A step that has been released is never changed: a correction is a new step. */
+static const migration steps[GS_MIGRATIONS] = {
+  { "base",
+    "CREATE TABLE migrations(number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL);"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    /* Rewritten after each full checkpoint; see checkpoint() in sqlite_checkpoint.c. */
+    "INSERT INTO meta(key, value) VALUES('wal_epoch', 0);"
+    "PRAGMA application_id=0x67736f31;",
+    "DROP TABLE meta;"
+    "DROP TABLE migrations;"
+    "PRAGMA application_id=0;" },
+
+  { "boards",
+    /* AUTOINCREMENT: a number is never given again, or a new board would inherit an old one's rows.
+     * `title`, `owner` and `meta` belong to the application above. */
+    "CREATE TABLE boards("
+    " num INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " board_id TEXT NOT NULL UNIQUE,"
+    " generation INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL,"
+    " deleted_at INTEGER,"
+    " purged_at INTEGER,"
+    " title TEXT, owner TEXT, meta TEXT);"
+    "CREATE INDEX boards_in_trash ON boards(deleted_at) WHERE deleted_at IS NOT NULL AND purged_at IS NULL;",
+    "DROP TABLE boards;" },
+
+  { "board_states",
+    /* The blob comes last, so that the other columns are read without walking its pages.
+     *   enc    what `state` is: see state.h
+     *   len    bytes of the update before compression; NULL: not known
+     *   upto   journal rows of the board with id <= upto are contained in the state
+     *   hash   XXH3 of `state` as stored; sv: state vector of the document. NULL: not checked */
+    "CREATE TABLE board_states("
+    " board_id TEXT PRIMARY KEY NOT NULL REFERENCES boards(board_id) ON DELETE CASCADE,"
+    " updated_at INTEGER NOT NULL,"
+    " enc INTEGER NOT NULL DEFAULT 1,"
+    " len INTEGER,"
+    " upto INTEGER NOT NULL DEFAULT 0,"
+    " version INTEGER NOT NULL DEFAULT 0,"
+    " hash INTEGER,"
+    " sv BLOB,"
+    " state BLOB NOT NULL);",
+    "DROP TABLE board_states;" },
+
+  { "journal",
+    /* Order of arrival and no other index: what belongs to whom is known in memory. */
+    "CREATE TABLE journal("
+    " id INTEGER PRIMARY KEY,"
+    " board INTEGER NOT NULL,"
+    " enc INTEGER NOT NULL,"
+    " hash INTEGER NOT NULL,"
+    " data BLOB NOT NULL);"
+    /* Rows of boards that cannot be read, moved here so that they do not hold up the cutting of the
+     * journal. They stay part of their board. */
+    "CREATE TABLE journal_aside("
+    " id INTEGER PRIMARY KEY,"
+    " board INTEGER NOT NULL,"
+    " enc INTEGER NOT NULL,"
+    " hash INTEGER NOT NULL,"
+    " data BLOB NOT NULL);"
+    "CREATE INDEX journal_aside_board ON journal_aside(board, id);",
+    "DROP TABLE journal_aside;"
+    "DROP TABLE journal;" },
+};
+
+gesso_status gs_schema_version(sqlite3 *db, int *out)
+{
+  int64_t version = 0, app = 0, tables = 0;
+  *out = 0;
+  int rc = gs_sql_int(db, "PRAGMA user_version", &version);
+  if (rc == SQLITE_OK)
+    rc = gs_sql_int(db, "PRAGMA application_id", &app);
+  if (rc == SQLITE_OK)
+    rc = gs_sql_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+  if (rc != SQLITE_OK)
+    return gs_sql_status(rc);
+  *out = (int)version;
+  if (app != GS_APPLICATION_ID && (app != 0 || version != 0 || tables != 0))
+    return GESSO_E_CORRUPT;
+  return version > GS_MIGRATIONS || version < 0 ? GESSO_E_VERSION : GESSO_OK;
+}
+
+static int step(sqlite3 *db, int number, bool up)
+{
+  const migration *m = &steps[number - 1];
+  int rc = gs_sql_exec(db, "BEGIN IMMEDIATE");
+  if (rc != SQLITE_OK)
+    return rc;
+  rc = gs_sql_exec(db, up ? m->up : m->down);
+  char *sql = NULL;
+  if (rc == SQLITE_OK) {
+    int version = up ? number : number - 1;
+    if (up) {
+      sql = sqlite3_mprintf("INSERT INTO migrations VALUES(%d, %Q, %lld); PRAGMA user_version=%d", number, m->name,
+                            (long long)gs_clock_wall_ms(NULL), version);
+    } else if (version > 0) {
+      sql = sqlite3_mprintf("DELETE FROM migrations WHERE number = %d; PRAGMA user_version=%d", number, version);
+    } else {
+      sql = sqlite3_mprintf("PRAGMA user_version=0");
+    }
+    rc = sql == NULL ? SQLITE_NOMEM : gs_sql_exec(db, sql);
+    sqlite3_free(sql);
+  }
+  if (rc == SQLITE_OK)
+    rc = gs_sql_exec(db, "COMMIT");
+  if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
+    (void)gs_sql_exec(db, "ROLLBACK");
+  return rc;
+}
+
+int gs_schema_up(sqlite3 *db, int target)
+{
+  int64_t version = 0;
+  int rc = gs_sql_int(db, "PRAGMA user_version", &version);
+  for (int n = (int)version + 1; rc == SQLITE_OK && n <= target; n++)
+    rc = step(db, n, true);
+  return rc;
+}
+
+int gs_schema_down(sqlite3 *db, int target)
+{
+  int64_t version = 0;
+  int rc = gs_sql_int(db, "PRAGMA user_version", &version);
+  for (int n = (int)version; rc == SQLITE_OK && n > target; n--)
+    rc = step(db, n, false);
+  return rc;
+}
+
+/* --- the verbs --- */
+
+static gesso_status explain(gesso_buffer *why, gesso_status status, const char *fmt, const char *arg)
+{
+  if (why != NULL) {
+    gs_buf b = { .b = *why };
+    gs_buf_clear(&b);
+    gs_buf_printf(&b, fmt, arg); /* NOLINT: the formats are in this file */
+    *why = b.b;
+  }
+  return status;
+}
+
+static gesso_status explain_version(gesso_buffer *why, const char *folder, gesso_status s)
+{
+  switch (s) {
+  case GESSO_E_VERSION:
+    return explain(why, s, "%s was written by a newer gesso; use that one", folder);
+  case GESSO_E_CORRUPT:
+    return explain(why, s, "%s/gesso.db is not a database of gesso", folder);
+  default:
+    return explain(why, s, "cannot read %s/gesso.db; check the disk and the rights", folder);
+  }
+}
+
+static gesso_status open_for(const char *folder, bool write, gs_lockfile *lock, sqlite3 **db, int *version,
+                             gesso_buffer *why)
+{
+  *db = NULL;
+  if (write) {
+    gesso_status s = gs_lockfile_take(lock, folder, "gesso migrate", NULL, why);
+    if (s != GESSO_OK)
+      return s;
+  } else if (!gs_data_folder_exists(folder)) {
+    return explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
+  }
+  int rc = gs_sql_open(folder, NULL, write ? GS_SQL_WRITER : GS_SQL_READER, db);
+  if (rc != SQLITE_OK)
+    return explain_version(why, folder, gs_sql_status(rc));
+  gesso_status s = gs_schema_version(*db, version);
+  return s == GESSO_OK ? s : explain_version(why, folder, s);
+}
+
+gesso_status gs_migrate_status(const char *folder, gs_migration_info out[GS_MIGRATIONS], int *version_out,
+                               gesso_buffer *why)
+{
+  gs_lockfile lock = GS_LOCKFILE_NONE;
+  sqlite3 *db;
+  int version = 0;
+  gesso_status s = open_for(folder, false, &lock, &db, &version, why);
+  for (int i = 0; i < GS_MIGRATIONS; i++)
+    out[i] = (gs_migration_info){ i + 1, steps[i].name, i < version, 0 };
+  if (s == GESSO_OK && version > 0) {
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(db, "SELECT number, applied_at FROM migrations", -1, &st, NULL) == SQLITE_OK) {
+      while (sqlite3_step(st) == SQLITE_ROW) {
+        int n = sqlite3_column_int(st, 0);
+        if (n >= 1 && n <= version)
+          out[n - 1].applied_ms = sqlite3_column_int64(st, 1);
+      }
+    }
+    (void)sqlite3_finalize(st);
+  }
+  *version_out = version;
+  (void)sqlite3_close(db);
+  return s;
+}
+
+gesso_status gs_migrate_up(const char *folder, int target, int *from_out, int *to_out, gesso_buffer *why)
+{
+  if (target < 0 || target > GS_MIGRATIONS)
+    return explain(why, GESSO_E_USAGE, "there is no such step; see `gesso migrate status --data %s`", folder);
+  gs_lockfile lock = GS_LOCKFILE_NONE;
+  sqlite3 *db;
+  int version = 0;
+  gesso_status s = open_for(folder, true, &lock, &db, &version, why);
+  *from_out = *to_out = version;
+  if (s == GESSO_OK) {
+    int rc = gs_schema_up(db, target == 0 ? GS_MIGRATIONS : target);
+    if (rc != SQLITE_OK)
+      s = explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
+    (void)gs_schema_version(db, to_out);
+  }
+  (void)sqlite3_close(db);
+  gs_lockfile_release(&lock);
+  return s;
+}
+
+/* Would going from `version` down to `target` drop something that somebody drew? */
+static int content_below(sqlite3 *db, int version, int target, const char **what)
+{
+  static const struct {
+    int number;
+    const char *sql, *what;
+  } holds[] = {
+    { 4,
+      "SELECT count(*) FROM (SELECT 1 FROM journal j JOIN boards b ON b.num = j.board"
+      " LEFT JOIN board_states s ON s.board_id = b.board_id"
+      " WHERE j.id > coalesce(s.upto, 0) AND b.purged_at IS NULL UNION ALL SELECT 1 FROM journal_aside)",
+      "the journal holds updates that no state contains yet; `gesso board export` can save them" },
+    { 3, "SELECT count(*) FROM board_states", "board_states holds the content of boards; `gesso board export` can save it" },
+    { 2, "SELECT count(*) FROM boards", "there are boards; `gesso board export` can save them" },
+  };
+  *what = NULL;
+  for (size_t i = 0; i < GS_COUNT(holds); i++) {
+    int64_t n = 0;
+    if (holds[i].number > version || holds[i].number <= target)
+      continue;
+    int rc = gs_sql_int(db, holds[i].sql, &n);
+    if (rc != SQLITE_OK)
+      return rc;
+    if (n != 0) {
+      *what = holds[i].what;
+      return SQLITE_OK;
+    }
+  }
+  return SQLITE_OK;
+}
+
+gesso_status gs_migrate_down(const char *folder, int target, uint32_t flags, int *from_out, int *to_out,
+                             gesso_buffer *why)
+{
+  gs_lockfile lock = GS_LOCKFILE_NONE;
+  sqlite3 *db = NULL;
+  int version = 0;
+  *from_out = *to_out = 0;
+  if (!gs_data_folder_exists(folder))
+    return explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
+  gesso_status s = open_for(folder, true, &lock, &db, &version, why);
+  *from_out = *to_out = version;
+  if (target == -1)
+    target = version - 1;
+  if (s == GESSO_OK && (target < 0 || target > version))
+    s = explain(why, GESSO_E_USAGE, "there is no such step below; see `gesso migrate status --data %s`", folder);
+  if (s == GESSO_OK && (flags & GS_MIGRATE_DISCARD) == 0) {
+    const char *what;
+    int rc = content_below(db, version, target, &what);
+    if (rc != SQLITE_OK)
+      s = explain(why, gs_sql_status(rc), "cannot tell what would be lost: %s", sqlite3_errmsg(db));
+    else if (what != NULL)
+      s = explain(why, GESSO_E_USAGE, "nothing was changed, as content would be lost: %s", what);
+  }
+  if (s == GESSO_OK) {
+    int rc = gs_schema_down(db, target);
+    if (rc != SQLITE_OK)
+      s = explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
+    (void)gs_schema_version(db, to_out);
+  }
+  (void)sqlite3_close(db);
+  gs_lockfile_release(&lock);
+  return s;
+}

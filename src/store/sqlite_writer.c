@@ -1,0 +1,515 @@
+#include "store/sqlite_backend.h"
+#include "store/migrate.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+
+#define BOARD_COLUMNS                                                                                                  \
+  "b.num, b.generation, b.created_at, max(b.updated_at, coalesce(s.updated_at, 0)), b.deleted_at, b.purged_at, "       \
+  "s.upto, s.version, coalesce(s.len, length(s.state)), length(s.state), "                                             \
+  "(SELECT count(*) FROM journal_aside a WHERE a.board = b.num AND a.id > coalesce(s.upto, 0)), b.board_id "           \
+  "FROM boards b LEFT JOIN board_states s ON s.board_id = b.board_id "
+
+static const char *const sql[GS_STMTS] = {
+  [GS_STMT_BEGIN] = "BEGIN IMMEDIATE",
+  [GS_STMT_COMMIT] = "COMMIT",
+  [GS_STMT_FIND] = "SELECT " BOARD_COLUMNS "WHERE b.board_id = ?1",
+  [GS_STMT_FIND_NUMBER] = "SELECT " BOARD_COLUMNS "WHERE b.num = ?1",
+  [GS_STMT_INSERT_BOARD] = "INSERT INTO boards(board_id, generation, created_at, updated_at) VALUES(?1, ?2, ?3, ?3)",
+  [GS_STMT_REMOVE_BOARD] = "DELETE FROM boards WHERE board_id = ?1",
+  [GS_STMT_SET_DELETED] = "UPDATE boards SET deleted_at = ?2 WHERE board_id = ?1",
+  [GS_STMT_PURGE_STATE] = "DELETE FROM board_states WHERE board_id = ?1",
+  [GS_STMT_PURGE_BOARD] = "UPDATE boards SET purged_at = ?2, title = NULL, owner = NULL, meta = NULL "
+                          "WHERE board_id = ?1",
+  [GS_STMT_PURGE_ASIDE] = "DELETE FROM journal_aside WHERE board = ?1",
+  [GS_STMT_EXPIRED] = "SELECT board_id FROM boards WHERE deleted_at IS NOT NULL AND purged_at IS NULL "
+                      "AND deleted_at <= ?1 LIMIT 1",
+  [GS_STMT_PUT_ROW] = "INSERT INTO journal(id, board, enc, hash, data) VALUES(?1, ?2, ?3, ?4, ?5)",
+  [GS_STMT_PUT_STATE] = "INSERT INTO board_states(board_id, updated_at, enc, len, upto, version, hash, sv, state) "
+                        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(board_id) DO UPDATE SET "
+                        "updated_at = ?2, enc = ?3, len = ?4, upto = ?5, version = ?6, hash = ?7, sv = ?8, state = ?9",
+  [GS_STMT_TOUCH_BOARD] = "UPDATE boards SET updated_at = ?2 WHERE board_id = ?1",
+  [GS_STMT_CUT] = "DELETE FROM journal WHERE id < ?1",
+  [GS_STMT_ASIDE_COPY] = "INSERT OR REPLACE INTO journal_aside SELECT id, board, enc, hash, data FROM journal "
+                         "WHERE id = ?1",
+  [GS_STMT_ASIDE_DROP] = "DELETE FROM journal WHERE id = ?1",
+  [GS_STMT_LIST] = "SELECT " BOARD_COLUMNS "WHERE b.board_id > ?1 AND (?2 OR b.deleted_at IS NULL) "
+                   "ORDER BY b.board_id LIMIT ?3",
+};
+
+static sqlite3_stmt *stmt(gs_backend *be, gs_stmt which, int *rc)
+{
+  *rc = SQLITE_OK;
+  if (be->writer == NULL)
+    *rc = SQLITE_IOERR;
+  else if (be->stmts[which] == NULL)
+    *rc = sqlite3_prepare_v3(be->writer, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &be->stmts[which], NULL);
+  return *rc == SQLITE_OK ? be->stmts[which] : NULL;
+}
+
+/* Runs a statement that gives no rows, whose parameters are bound. */
+static gesso_status run(sqlite3_stmt *st, int rc)
+{
+  if (st == NULL)
+    return gs_sql_status(rc);
+  rc = sqlite3_step(st);
+  int end = sqlite3_reset(st);
+  (void)sqlite3_clear_bindings(st);
+  return rc == SQLITE_DONE || rc == SQLITE_ROW ? GESSO_OK : gs_sql_status(end);
+}
+
+static void bind_name(sqlite3_stmt *st, int at, gesso_bytes name)
+{
+  (void)sqlite3_bind_text(st, at, name.len == 0 ? "" : (const char *)name.data, (int)name.len, SQLITE_STATIC);
+}
+
+static void bind_blob(sqlite3_stmt *st, int at, gesso_bytes b)
+{
+  (void)sqlite3_bind_blob64(st, at, b.len == 0 ? (const void *)"" : b.data, b.len, SQLITE_STATIC);
+}
+
+static gesso_bytes column_bytes(sqlite3_stmt *st, int at)
+{
+  const void *p = sqlite3_column_blob(st, at);
+  return (gesso_bytes){ p, (size_t)sqlite3_column_bytes(st, at) };
+}
+
+/* --- opening and closing --- */
+
+gs_backend *gs_backend_create(const gesso_allocator *al, const char *folder, bool read_only, const gs_vfs_hooks *hooks)
+{
+  gs_backend *be = GS_NEW(al, gs_backend);
+  if (be == NULL)
+    return NULL;
+  be->alloc = al;
+  be->read_only = read_only;
+  be->folder_size = strlen(folder) + 1;
+  be->folder = gs_alloc(al, be->folder_size);
+  be->vfs = gs_vfs_create(hooks);
+  if (be->folder == NULL || be->vfs == NULL) {
+    gs_free(al, be->folder, be->folder_size);
+    gs_vfs_destroy(be->vfs);
+    gs_free(al, be, sizeof *be);
+    return NULL;
+  }
+  memcpy(be->folder, folder, be->folder_size);
+  (void)pthread_mutex_init(&be->sync_lock, NULL);
+  (void)pthread_mutex_init(&be->checkpoint_lock, NULL);
+  (void)pthread_mutex_init(&be->readers_lock, NULL);
+  return be;
+}
+
+void gs_backend_destroy(gs_backend *be)
+{
+  if (be == NULL)
+    return;
+  gs_backend_close(be, false);
+  assert(be->readers == NULL);
+  (void)pthread_mutex_destroy(&be->sync_lock);
+  (void)pthread_mutex_destroy(&be->checkpoint_lock);
+  (void)pthread_mutex_destroy(&be->readers_lock);
+  gs_vfs_destroy(be->vfs);
+  gs_free(be->alloc, be->folder, be->folder_size);
+  gs_free(be->alloc, be, sizeof *be);
+}
+
+static int on_commit(void *ctx, sqlite3 *db, const char *schema, int frames)
+{
+  gs_backend *be = ctx;
+  (void)schema;
+  (void)db;
+  atomic_store_explicit(&be->wal_frames, (uint64_t)frames, memory_order_relaxed);
+  return SQLITE_OK;
+}
+
+gesso_status gs_backend_walk(gs_backend *be, gs_journal_row_fn fn, void *ctx)
+{
+  sqlite3_stmt *st = NULL;
+  int rc = sqlite3_prepare_v2(be->writer, "SELECT id, board, length(data) FROM journal ORDER BY id", -1, &st, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    fn(ctx, (uint64_t)sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
+       (uint32_t)sqlite3_column_int64(st, 2));
+    rc = SQLITE_OK;
+  }
+  (void)sqlite3_finalize(st);
+  return gs_sql_status(rc);
+}
+
+/* An id that repeats one, or that is not above the `upto` of some state, would be taken for folded
+ * and its update lost without a word. */
+static int next_id(sqlite3 *db, uint64_t *out)
+{
+  int64_t top = 0;
+  int rc = gs_sql_int(db,
+                      "SELECT max(coalesce((SELECT max(id) FROM journal), 0),"
+                      " coalesce((SELECT max(id) FROM journal_aside), 0),"
+                      " coalesce((SELECT max(upto) FROM board_states), 0))",
+                      &top);
+  *out = (uint64_t)top + 1;
+  return rc;
+}
+
+gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next,
+                             const char **why)
+{
+  assert(be->writer == NULL);
+  *why = "the database cannot be opened; check the disk, the folder's rights and the room left";
+  int rc = gs_sql_open(be->folder, gs_vfs_name(be->vfs), be->read_only ? GS_SQL_READER : GS_SQL_WRITER, &be->writer);
+  if (rc != SQLITE_OK) {
+    gesso_status s = gs_sql_status(rc);
+    if (s == GESSO_E_CORRUPT)
+      *why = "gesso.db is not a database of gesso, or it is damaged";
+    return s;
+  }
+  int version = 0;
+  gesso_status s = gs_schema_version(be->writer, &version);
+  if (s == GESSO_E_VERSION)
+    *why = "the data folder was written by a newer gesso; use that one";
+  else if (s == GESSO_E_CORRUPT)
+    *why = "gesso.db is not a database of gesso, or it is damaged";
+  if (s == GESSO_OK && version < GS_MIGRATIONS) {
+    if (no_migrate || be->read_only) {
+      *why = "the data folder has an older schema; run `gesso migrate up`";
+      s = GESSO_E_VERSION;
+    } else {
+      s = gs_sql_status(gs_schema_up(be->writer, GS_MIGRATIONS));
+    }
+  }
+  if (s == GESSO_OK && !be->read_only) {
+    /* Connections that only close must not checkpoint: after a failed sync the log is evidence. */
+    (void)sqlite3_db_config(be->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    (void)sqlite3_wal_hook(be->writer, on_commit, be);
+    /* What an earlier process had written but not synced gets onto the disk here. A reader of
+     * another process may hold the log: then it is synced instead, which is as good. */
+    rc = sqlite3_wal_checkpoint_v2(be->writer, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    s = (rc & 0xff) == SQLITE_BUSY ? GESSO_OK : gs_sql_status(rc);
+    atomic_store(&be->wal_frames, 0);
+  }
+  if (s == GESSO_OK)
+    s = gs_backend_walk(be, fn, ctx);
+  if (s == GESSO_OK)
+    s = gs_sql_status(next_id(be->writer, next));
+  int64_t pages = 0;
+  if (s == GESSO_OK)
+    s = gs_sql_status(gs_sql_int(be->writer, "PRAGMA page_count", &pages));
+  atomic_store(&be->database_pages, (uint64_t)pages);
+  if (s == GESSO_OK && !be->read_only) {
+    (void)pthread_mutex_lock(&be->sync_lock);
+    rc = sqlite3_file_control(be->writer, "main", SQLITE_FCNTL_JOURNAL_POINTER, &be->wal);
+    if (rc != SQLITE_OK || be->wal == NULL || be->wal->pMethods == NULL)
+      be->wal = NULL;
+    bool ok = be->wal != NULL;
+    (void)pthread_mutex_unlock(&be->sync_lock);
+    if (!ok)
+      s = GESSO_E_IO;
+    /* The log may hold frames that nobody synced, when a foreign reader kept it from being emptied. */
+    if (s == GESSO_OK)
+      s = gs_backend_sync(be);
+  }
+  if (s != GESSO_OK) {
+    gs_backend_close(be, false);
+    return s;
+  }
+  atomic_store(&be->open, true);
+  *why = "";
+  return GESSO_OK;
+}
+
+void gs_backend_close(gs_backend *be, bool last)
+{
+  atomic_store(&be->open, false);
+  (void)pthread_mutex_lock(&be->sync_lock);
+  be->wal = NULL;
+  (void)pthread_mutex_unlock(&be->sync_lock);
+
+  (void)pthread_mutex_lock(&be->checkpoint_lock);
+  (void)sqlite3_close(be->checkpointer);
+  be->checkpointer = NULL;
+  (void)pthread_mutex_unlock(&be->checkpoint_lock);
+
+  (void)pthread_mutex_lock(&be->readers_lock);
+  for (gs_board_reader *rd = be->readers; rd != NULL; rd = rd->next) {
+    (void)pthread_mutex_lock(&rd->lock);
+    gs_board_reader_close(rd);
+    (void)pthread_mutex_unlock(&rd->lock);
+  }
+  (void)pthread_mutex_unlock(&be->readers_lock);
+
+  for (int i = 0; i < GS_STMTS; i++) {
+    (void)sqlite3_finalize(be->stmts[i]);
+    be->stmts[i] = NULL;
+  }
+  if (be->writer != NULL && last)
+    (void)sqlite3_db_config(be->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+  (void)sqlite3_close(be->writer);
+  be->writer = NULL;
+}
+
+void gs_backend_distrust(gs_backend *be)
+{
+  /* Only the log: the pages of the database that matter are copied out of it once more, as the next
+   * open builds a new index of the log in which nothing counts as copied yet. */
+  char path[PATH_MAX];
+  (void)snprintf(path, sizeof path, "%s/gesso.db-wal", be->folder);
+  gs_vfs_forget(path);
+}
+
+/* --- transactions --- */
+
+gesso_status gs_backend_begin(gs_backend *be)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_BEGIN, &rc);
+  return run(st, rc);
+}
+
+gesso_status gs_backend_commit(gs_backend *be)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_COMMIT, &rc);
+  return run(st, rc);
+}
+
+void gs_backend_rollback(gs_backend *be)
+{
+  if (be->writer != NULL && !sqlite3_get_autocommit(be->writer))
+    (void)gs_sql_exec(be->writer, "ROLLBACK");
+}
+
+/* --- boards --- */
+
+static void board_row_of(sqlite3_stmt *st, gs_board_row *out)
+{
+  *out = (gs_board_row){
+    .exists = true,
+    .num = (uint64_t)sqlite3_column_int64(st, 0),
+    .generation = (uint64_t)sqlite3_column_int64(st, 1),
+    .created_ms = sqlite3_column_int64(st, 2),
+    .updated_ms = sqlite3_column_int64(st, 3),
+    .deleted_ms = sqlite3_column_int64(st, 4),
+    .purged_ms = sqlite3_column_int64(st, 5),
+    .has_state = sqlite3_column_type(st, 6) != SQLITE_NULL,
+    .upto = (uint64_t)sqlite3_column_int64(st, 6),
+    .version = (uint64_t)sqlite3_column_int64(st, 7),
+    .state_bytes = (uint64_t)sqlite3_column_int64(st, 8),
+    .stored_bytes = (uint64_t)sqlite3_column_int64(st, 9),
+    .aside_rows = (uint64_t)sqlite3_column_int64(st, 10),
+  };
+}
+
+static gesso_status find(sqlite3_stmt *st, int rc, gesso_buffer *name_out, gs_board_row *out)
+{
+  *out = (gs_board_row){ 0 };
+  if (st == NULL)
+    return gs_sql_status(rc);
+  gesso_status s = GESSO_OK;
+  rc = sqlite3_step(st);
+  if (rc == SQLITE_ROW) {
+    board_row_of(st, out);
+    if (name_out != NULL) {
+      gesso_bytes name = column_bytes(st, 11);
+      gs_buf b = { .b = *name_out };
+      gs_buf_clear(&b);
+      gs_buf_write(&b, name.data, name.len);
+      *name_out = b.b;
+      s = b.err;
+    }
+  }
+  int end = sqlite3_reset(st);
+  (void)sqlite3_clear_bindings(st);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? s : gs_sql_status(end);
+}
+
+gesso_status gs_backend_find(gs_backend *be, gesso_bytes name, gs_board_row *out)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_FIND, &rc);
+  if (st != NULL)
+    bind_name(st, 1, name);
+  return find(st, rc, NULL, out);
+}
+
+gesso_status gs_backend_find_number(gs_backend *be, uint64_t num, gesso_buffer *name_out, gs_board_row *out)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_FIND_NUMBER, &rc);
+  if (st != NULL)
+    (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)num);
+  return find(st, rc, name_out, out);
+}
+
+gesso_status gs_backend_insert_board(gs_backend *be, gesso_bytes name, uint64_t generation, int64_t now_ms,
+                                     uint64_t *num_out)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_INSERT_BOARD, &rc);
+  if (st != NULL) {
+    bind_name(st, 1, name);
+    (void)sqlite3_bind_int64(st, 2, (sqlite3_int64)generation);
+    (void)sqlite3_bind_int64(st, 3, now_ms);
+  }
+  gesso_status s = run(st, rc);
+  if (s == GESSO_OK)
+    *num_out = (uint64_t)sqlite3_last_insert_rowid(be->writer);
+  return s;
+}
+
+static gesso_status run_name(gs_backend *be, gs_stmt which, gesso_bytes name)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, which, &rc);
+  if (st != NULL)
+    bind_name(st, 1, name);
+  return run(st, rc);
+}
+
+static gesso_status run_name_time(gs_backend *be, gs_stmt which, gesso_bytes name, int64_t ms)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, which, &rc);
+  if (st != NULL) {
+    bind_name(st, 1, name);
+    if (ms != 0)
+      (void)sqlite3_bind_int64(st, 2, ms); /* unbound is NULL */
+  }
+  return run(st, rc);
+}
+
+static gesso_status run_number(gs_backend *be, gs_stmt which, uint64_t n)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, which, &rc);
+  if (st != NULL)
+    (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)n);
+  return run(st, rc);
+}
+
+gesso_status gs_backend_remove_board(gs_backend *be, gesso_bytes name)
+{
+  return run_name(be, GS_STMT_REMOVE_BOARD, name);
+}
+
+gesso_status gs_backend_set_deleted(gs_backend *be, gesso_bytes name, int64_t deleted_ms)
+{
+  return run_name_time(be, GS_STMT_SET_DELETED, name, deleted_ms);
+}
+
+gesso_status gs_backend_purge(gs_backend *be, gesso_bytes name, uint64_t num, int64_t now_ms)
+{
+  gesso_status s = run_name(be, GS_STMT_PURGE_STATE, name);
+  if (s == GESSO_OK)
+    s = run_name_time(be, GS_STMT_PURGE_BOARD, name, now_ms);
+  if (s == GESSO_OK)
+    s = run_number(be, GS_STMT_PURGE_ASIDE, num);
+  return s;
+}
+
+gesso_status gs_backend_expired(gs_backend *be, int64_t before_ms, gesso_buffer *name_out)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_EXPIRED, &rc);
+  if (st == NULL)
+    return gs_sql_status(rc);
+  (void)sqlite3_bind_int64(st, 1, before_ms);
+  rc = sqlite3_step(st);
+  gesso_status s = rc == SQLITE_DONE ? GESSO_E_NOTFOUND : rc == SQLITE_ROW ? GESSO_OK : gs_sql_status(rc);
+  if (rc == SQLITE_ROW) {
+    gesso_bytes name = column_bytes(st, 0);
+    gs_buf b = { .b = *name_out };
+    gs_buf_clear(&b);
+    gs_buf_write(&b, name.data, name.len);
+    *name_out = b.b;
+    s = b.err;
+  }
+  (void)sqlite3_reset(st);
+  return s;
+}
+
+gesso_status gs_backend_list(gs_backend *be, gesso_bytes after, size_t max, bool deleted_too, gs_list_row_fn fn,
+                             void *ctx)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_LIST, &rc);
+  if (st == NULL)
+    return gs_sql_status(rc);
+  bind_name(st, 1, after);
+  (void)sqlite3_bind_int(st, 2, deleted_too);
+  (void)sqlite3_bind_int64(st, 3, (sqlite3_int64)max);
+  gesso_status s = GESSO_OK;
+  while (s == GESSO_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+    gs_board_row row;
+    board_row_of(st, &row);
+    s = fn(ctx, column_bytes(st, 11), &row);
+  }
+  int end = sqlite3_reset(st);
+  (void)sqlite3_clear_bindings(st);
+  return s != GESSO_OK ? s : gs_sql_status(end);
+}
+
+/* --- rows --- */
+
+gesso_status gs_backend_put_row(gs_backend *be, uint64_t num, const gs_stored_row *row)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_PUT_ROW, &rc);
+  if (st != NULL) {
+    (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)row->id);
+    (void)sqlite3_bind_int64(st, 2, (sqlite3_int64)num);
+    (void)sqlite3_bind_int(st, 3, row->enc);
+    (void)sqlite3_bind_int64(st, 4, row->hash);
+    bind_blob(st, 5, row->data);
+  }
+  return run(st, rc);
+}
+
+gesso_status gs_backend_put_state(gs_backend *be, gesso_bytes name, const gs_folded *state, uint64_t upto,
+                                  uint64_t version, int64_t now_ms)
+{
+  int rc;
+  sqlite3_stmt *st = stmt(be, GS_STMT_PUT_STATE, &rc);
+  if (st != NULL) {
+    bind_name(st, 1, name);
+    (void)sqlite3_bind_int64(st, 2, now_ms);
+    (void)sqlite3_bind_int(st, 3, state->enc);
+    (void)sqlite3_bind_int64(st, 4, (sqlite3_int64)state->len);
+    (void)sqlite3_bind_int64(st, 5, (sqlite3_int64)upto);
+    (void)sqlite3_bind_int64(st, 6, (sqlite3_int64)version);
+    (void)sqlite3_bind_int64(st, 7, (sqlite3_int64)state->hash);
+    bind_blob(st, 8, (gesso_bytes){ state->sv.data, state->sv.len });
+    bind_blob(st, 9, (gesso_bytes){ state->stored.data, state->stored.len });
+  }
+  gesso_status s = run(st, rc);
+  return s == GESSO_OK ? run_name_time(be, GS_STMT_TOUCH_BOARD, name, now_ms) : s;
+}
+
+gesso_status gs_backend_cut(gs_backend *be, uint64_t below)
+{
+  return run_number(be, GS_STMT_CUT, below);
+}
+
+gesso_status gs_backend_set_aside(gs_backend *be, uint64_t id)
+{
+  gesso_status s = run_number(be, GS_STMT_ASIDE_COPY, id);
+  return s == GESSO_OK ? run_number(be, GS_STMT_ASIDE_DROP, id) : s;
+}
+
+gesso_status gs_backend_vacuum(gs_backend *be, int pages, int64_t *left)
+{
+  char text[64];
+  *left = 0;
+  if (be->writer == NULL)
+    return GESSO_E_IO;
+  int rc = SQLITE_OK;
+  (void)snprintf(text, sizeof text, "PRAGMA incremental_vacuum(%d)", pages);
+  if (pages > 0) /* to SQLite 0 means all of them */
+    rc = gs_sql_exec(be->writer, text);
+  if (rc == SQLITE_OK)
+    rc = gs_sql_int(be->writer, "PRAGMA freelist_count", left);
+  int64_t total = 0;
+  if (rc == SQLITE_OK)
+    rc = gs_sql_int(be->writer, "PRAGMA page_count", &total);
+  if (rc == SQLITE_OK)
+    atomic_store_explicit(&be->database_pages, (uint64_t)total, memory_order_relaxed);
+  return gs_sql_status(rc);
+}

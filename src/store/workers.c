@@ -1,0 +1,238 @@
+/* The threads beside the storage thread. Each takes a job under `lock`, works without it, and hands
+ * the result on:
+ *
+ *   sync thread        makes commits survive a power cut, releases the acknowledgements
+ *   checkpoint thread  copies the write-ahead log into the database
+ *   reader             loads and exports boards
+ *   folder             makes compacted states, which the storage thread commits
+ *
+ * They only read the database, but for the checkpoint. */
+#include "store/store.h"
+
+void gs_count_latency(uint64_t buckets[GESSO_LATENCY_BUCKETS], uint64_t us)
+{
+  int i = 0;
+  while (i < GESSO_LATENCY_BUCKETS - 1 && us > (uint64_t)64 << i)
+    i++;
+  buckets[i]++;
+}
+
+static void poke(gesso_persistence *p) /* under `lock` */
+{
+  p->poked = true;
+  (void)pthread_cond_signal(&p->storage_wake);
+}
+
+/* --- sync --- */
+
+void *gs_sync_main(void *ctx)
+{
+  gesso_persistence *p = ctx;
+  (void)pthread_mutex_lock(&p->lock);
+  while (!p->sync_exit) {
+    if (p->sync_failed || p->unsynced.first == NULL) {
+      (void)pthread_cond_wait(&p->sync_wake, &p->lock);
+      continue;
+    }
+    uint64_t target = p->commit_seq;
+    (void)pthread_mutex_unlock(&p->lock);
+    uint64_t t0 = gs_clock_mono_us(p->clock);
+    gesso_status s = gs_backend_sync(p->backend);
+    uint64_t us = gs_clock_mono_us(p->clock) - t0;
+    gs_op_list synced = { NULL, NULL };
+    (void)pthread_mutex_lock(&p->lock);
+    if (s == GESSO_E_CLOSED) {
+      /* It is being reopened, and what was unsynced will be written again. */
+      if (p->unsynced.first != NULL && !p->sync_exit)
+        (void)pthread_cond_wait(&p->sync_wake, &p->lock);
+      continue;
+    }
+    p->stats.syncs++;
+    gs_count_latency(p->stats.sync_us, us);
+    if (s != GESSO_OK) {
+      p->stats.sync_failures++;
+      p->sync_failed = true;
+      poke(p);
+      continue;
+    }
+    /* After a reopening meanwhile, what is left in the list has later numbers. */
+    p->synced_seq = GS_MAX(p->synced_seq, target);
+    while (p->unsynced.first != NULL && p->unsynced.first->seq <= target)
+      gs_op_list_push(&synced, gs_op_list_pop(&p->unsynced));
+    if (p->health != GESSO_OK || p->closing)
+      poke(p);
+    (void)pthread_mutex_unlock(&p->lock);
+    gs_op_complete_all(p, &synced);
+    (void)pthread_mutex_lock(&p->lock);
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+  return NULL;
+}
+
+/* --- checkpoint --- */
+
+void gs_wish_checkpoint(gesso_persistence *p, gs_checkpoint_wish wish)
+{
+  (void)pthread_mutex_lock(&p->lock);
+  if (!p->checkpoint_running && p->wish < wish) {
+    p->wish = wish;
+    (void)pthread_cond_signal(&p->checkpoint_wake);
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+}
+
+void *gs_checkpoint_main(void *ctx)
+{
+  gesso_persistence *p = ctx;
+  (void)pthread_mutex_lock(&p->lock);
+  while (!p->checkpoint_exit) {
+    if (p->wish == GS_WISH_NONE) {
+      (void)pthread_cond_wait(&p->checkpoint_wake, &p->lock);
+      continue;
+    }
+    gs_checkpoint_mode mode = p->wish == GS_WISH_TRUNCATE ? GS_CHECKPOINT_TRUNCATE : GS_CHECKPOINT_PASSIVE;
+    p->wish = GS_WISH_NONE;
+    p->checkpoint_running = true;
+    (void)pthread_mutex_unlock(&p->lock);
+    gesso_status s = gs_backend_checkpoint(p->backend, mode);
+    (void)pthread_mutex_lock(&p->lock);
+    p->checkpoint_running = false;
+    p->stats.checkpoints += s == GESSO_OK;
+    if (s != GESSO_OK)
+      poke(p); /* the storage thread looks whether a sync was among what failed */
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+  return NULL;
+}
+
+/* --- reader --- */
+
+static gesso_status read_and_build(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
+{
+  if (op->status != GESSO_OK)
+    return op->status;
+  gs_result *r = gs_op_result(p, op);
+  if (r == NULL)
+    return GESSO_E_NOMEM;
+  r->why = "the database cannot be read; check the disk";
+  gesso_status s = gs_board_reader_read(rd, gs_op_name(op), op->num, op->ids, op->id_count, &r->rows);
+  if (s != GESSO_OK)
+    return s;
+  r->why = "";
+  if (!r->rows.board.exists) {
+    r->why = "there is no such board";
+    return GESSO_E_NOTFOUND;
+  }
+  if (r->rows.board.purged_ms != 0 || (r->rows.board.deleted_ms != 0 && op->kind != GS_OP_FOLD)) {
+    r->why = "the board was deleted";
+    return GESSO_E_DELETED;
+  }
+  s = gs_build(p->alloc, p->options.doc_memory_max, r->rows.board.has_state ? &r->rows.state : NULL, r->rows.rows,
+               r->rows.row_count, &r->built);
+  r->why = r->built.why;
+  return s;
+}
+
+static void answer_load(gesso_persistence *p, gs_op *op)
+{
+  gs_result *r = op->result;
+  gesso_board_load *l = &r->load;
+  l->status = op->status;
+  l->message = r->why;
+  l->board = gs_op_name(op);
+  l->generation = r->rows.board.generation;
+  switch (op->status) {
+  case GESSO_OK:
+    l->result = GESSO_LOAD_FOUND;
+    l->state = (gesso_bytes){ r->built.state.data, r->built.state.len };
+    l->updates = r->built.updates;
+    l->update_count = r->built.update_count;
+    l->doc = r->built.doc;
+    break;
+  case GESSO_E_NOTFOUND:
+    l->result = GESSO_LOAD_NEVER_EXISTED;
+    break;
+  case GESSO_E_DELETED:
+    l->result = GESSO_LOAD_DELETED;
+    break;
+  default:
+    l->result = GESSO_LOAD_UNREADABLE;
+    break;
+  }
+  (void)pthread_mutex_lock(&p->lock);
+  p->stats.loads++;
+  p->stats.loads_unreadable += l->result == GESSO_LOAD_UNREADABLE;
+  (void)pthread_mutex_unlock(&p->lock);
+}
+
+void *gs_reader_main(void *ctx)
+{
+  gesso_persistence *p = ctx;
+  gs_board_reader *rd = gs_board_reader_create(p->backend);
+  (void)pthread_mutex_lock(&p->lock);
+  while (!p->workers_exit) {
+    gs_op *op = gs_op_list_pop(&p->reader_jobs);
+    if (op == NULL) {
+      (void)pthread_cond_wait(&p->reader_wake, &p->lock);
+      continue;
+    }
+    p->reader_running = true;
+    (void)pthread_mutex_unlock(&p->lock);
+    op->status = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
+    if (op->status == GESSO_E_CLOSED) {
+      /* The database is being reopened: the storage thread asks again when it is back. */
+      op->status = GESSO_OK;
+      gs_op_enqueue(p, op);
+    } else {
+      if (op->kind == GS_OP_EXPORT && op->status == GESSO_OK)
+        op->status = gesso_doc_encode_v1(op->result->built.doc, (gesso_bytes){ NULL, 0 }, &op->result->bytes, NULL);
+      if (op->kind == GS_OP_LOAD && op->result != NULL)
+        answer_load(p, op);
+      gs_op_complete(p, op);
+    }
+    (void)pthread_mutex_lock(&p->lock);
+    p->reader_running = false;
+    if (p->closing)
+      poke(p);
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+  gs_board_reader_destroy(rd);
+  return NULL;
+}
+
+/* --- folder --- */
+
+static void fold(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
+{
+  op->status = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
+  gs_result *r = op->result;
+  if (op->status == GESSO_OK && (r->rows.board.num != op->num))
+    op->status = GESSO_E_CLOSED; /* another board by now */
+  if (op->status == GESSO_OK)
+    op->status = gs_fold(p->alloc, p->options.doc_memory_max, r->built.doc, &r->folded, &r->why);
+  if (r != NULL) { /* only the new state travels on */
+    gs_built_finish(&r->built);
+    gs_board_rows_finish(&r->rows);
+  }
+}
+
+void *gs_folder_main(void *ctx)
+{
+  gesso_persistence *p = ctx;
+  gs_board_reader *rd = gs_board_reader_create(p->backend);
+  (void)pthread_mutex_lock(&p->lock);
+  while (!p->workers_exit) {
+    gs_op *op = gs_op_list_pop(&p->folder_jobs);
+    if (op == NULL) {
+      (void)pthread_cond_wait(&p->folder_wake, &p->lock);
+      continue;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    fold(p, rd, op);
+    gs_op_enqueue(p, op);
+    (void)pthread_mutex_lock(&p->lock);
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+  gs_board_reader_destroy(rd);
+  return NULL;
+}
