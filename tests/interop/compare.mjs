@@ -65,13 +65,16 @@ export async function gessoContent (driver, slot) {
 
 // --- what is waiting ---
 
-// {client: [[from, to], ...]}, sorted, as few ranges as possible
-function normal (ranges) {
+// {client: [[from, to], ...]}, sorted, as few ranges as possible. Ids below `known` are left out: Yjs
+// sometimes goes on keeping structs among the waiting ones that it has integrated.
+function normal (ranges, known = new Map()) {
   const out = {}
   for (const client of [...ranges.keys()].sort((a, b) => a - b)) {
     const list = ranges.get(client).sort((a, b) => a[0] - b[0])
     const merged = []
-    for (const [from, to] of list) {
+    for (let [from, to] of list) {
+      from = Math.max(from, known.get(client) ?? 0)
+      if (from >= to) continue
       const last = merged[merged.length - 1]
       if (last && from <= last[1]) last[1] = Math.max(last[1], to)
       else merged.push([from, to])
@@ -101,7 +104,7 @@ export function yjsPending (doc) {
       for (const d of items) add(deletes, client, d.clock, d.len)
     })
   }
-  return { structs: normal(structs), deletes: normal(deletes) }
+  return { structs: normal(structs, Y.decodeStateVector(Y.encodeStateVector(doc))), deletes: normal(deletes) }
 }
 
 export function yjsStateVector (doc) {
@@ -109,4 +112,18 @@ export function yjsStateVector (doc) {
   const sv = Y.decodeStateVector(Y.encodeStateVector(doc))
   for (const client of [...sv.keys()].sort((a, b) => a - b)) out[client] = sv.get(client)
   return out
+}
+
+// Yjs looks at what it keeps waiting only when the one id arrives that it noted for a whole group of
+// structs, and that note can name a later id than the one really missing. Meanwhile structs wait that
+// nothing is missing for. This makes it look again until nothing more comes of it.
+export function settle (doc) {
+  for (;;) {
+    const waiting = doc.store.pendingStructs
+    if (!waiting) return
+    const before = JSON.stringify(yjsStateVector(doc))
+    doc.store.pendingStructs = null
+    Y.applyUpdateV2(doc, waiting.update)
+    if (JSON.stringify(yjsStateVector(doc)) === before) return
+  }
 }

@@ -8,12 +8,12 @@
 // line is "N passed, N failed".
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
 import * as Y from 'yjs'
 import { makeSession } from './session.mjs'
 import { Driver, NO_GC } from './driver.mjs'
 import { Random } from './random.mjs'
-import { expectEqual, gessoContent, parsed, yjsContent, yjsPending, yjsStateVector } from './compare.mjs'
+import { expectEqual, gessoContent, parsed, settle, yjsContent, yjsPending, yjsStateVector } from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 
@@ -35,6 +35,10 @@ if (!options.driver) {
 }
 
 const bytesSeen = { equal: 0, all: 0, examples: [] }
+let shrinking = false
+const prefixes = { all: 0, stalled: 0, sessions: new Set() }
+
+const waitingOf = doc => ({ stateVector: yjsStateVector(doc), ...yjsPending(doc) })
 
 // The whole comparison of one delivery. `delivery` is any list of updates, in any order.
 async function checkDelivery (driver, { seed, delivery, gc }) {
@@ -49,8 +53,10 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
     checked: driver.check(0)
   }))
   answers.forEach(a => Object.values(a).forEach(p => p.catch(() => {})))
-  const reference = new Y.Doc({ gc })
+  let reference = new Y.Doc({ gc })
   const behind = new Y.Doc()
+  const settled = new Y.Doc({ gc })
+  let settledUpTo = 0
   let stateVectorAtMark = Y.encodeStateVector(reference)
   for (let i = 0; i < delivery.length; i++) {
     if (i === mark) stateVectorAtMark = Y.encodeStateVector(reference)
@@ -59,8 +65,20 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
     const at = `after update ${i + 1} of ${delivery.length}`
     await answers[i].applied
     await answers[i].checked
-    expectEqual(`state vector ${at}`, yjsStateVector(reference), parsed(await answers[i].sv))
-    expectEqual(`pending ${at}`, yjsPending(reference), parsed(await answers[i].pending))
+    const got = { stateVector: parsed(await answers[i].sv), ...parsed(await answers[i].pending) }
+    if (!shrinking) prefixes.all++
+    if (isDeepStrictEqual(waitingOf(reference), got)) continue
+    // Only one difference is allowed: Yjs keeps something waiting that it could integrate.
+    while (settledUpTo <= i) {
+      Y.applyUpdate(settled, delivery[settledUpTo++])
+      settle(settled)
+    }
+    expectEqual(`state vector and pending ranges ${at}`, waitingOf(settled), got)
+    if (!shrinking) {
+      prefixes.stalled++
+      prefixes.sessions.add(seed)
+    }
+    if (i === delivery.length - 1) reference = settled
   }
   if (mark === delivery.length) stateVectorAtMark = Y.encodeStateVector(reference)
 
@@ -72,6 +90,7 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
     expectEqual(`${what}: pending`, yjsPending(reference), parsed(await driver.pending(slot)))
   }
   const sameInYjs = (what, doc) => {
+    settle(doc)
     const got = yjsContent(doc)
     for (const name of Object.keys(content)) expectEqual(`${what}: ${name}`, content[name], got[name])
     expectEqual(`${what}: state vector`, yjsStateVector(reference), yjsStateVector(doc))
@@ -99,6 +118,7 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
   await driver.check(2)
   await same("Yjs' diff applied by us", 2)
 
+  if (shrinking) return { reference, content, stateVectorAtMark }
   bytesSeen.all++
   if (Buffer.compare(Buffer.from(theirState), Buffer.from(ourState)) === 0) bytesSeen.equal++
   else if (bytesSeen.examples.length < 3) bytesSeen.examples.push({ seed, theirs: theirState, ours: ourState })
@@ -163,8 +183,10 @@ async function runSession (session, sample) {
     console.log(`FAILED session ${session.seed}: ${error.message.slice(0, 200)}`)
     return
   }
+  shrinking = true
   const small = await shrink(session, async s => (await attempt(s)).error !== null)
   error = (await attempt(small)).error ?? error
+  shrinking = false
   report(small, error)
 }
 
@@ -192,6 +214,10 @@ if (options.replay) {
     passed += result.passed
     failed += result.failed
   }
+}
+if (prefixes.all > 0) {
+  console.log(`after ${prefixes.all} prefixes state vector and pending ranges are those of Yjs, but for ${prefixes.stalled} in ` +
+    `${prefixes.sessions.size} sessions where Yjs holds back structs that nothing is missing for (docs/compat.md)`)
 }
 if (bytesSeen.all > 0) {
   console.log(`encoded states equal to Yjs' byte for byte: ${bytesSeen.equal} of ${bytesSeen.all}`)
