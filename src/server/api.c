@@ -361,16 +361,12 @@ bool gs_api_forget(gs_api *api, gs_conn *conn)
 
 uint64_t gs_api_head(gs_api *api, gs_conn *conn, const gs_http_request *req)
 {
-  if (req->method != GS_HTTP_POST && req->method != GS_HTTP_PUT)
-    return 0;
-  if (!gs_origin_ok(api->origins, req, false))
-    return 0;
   route r = route_of(req->path);
   gs_buf_finish(&r.name);
-  if (r.kind == ROUTE_BOARDS && req->method == GS_HTTP_POST)
+  /* A small body is read even where none is wanted, so that the answer tells what is wrong. */
+  if (r.kind != ROUTE_IMAGE || req->method != GS_HTTP_PUT || api->uploads >= GS_LIMIT_UPLOADS ||
+      !gs_origin_ok(api->origins, req, false))
     return GS_LIMIT_JSON_BODY_LEN;
-  if (r.kind != ROUTE_IMAGE || req->method != GS_HTTP_PUT || api->uploads >= GS_LIMIT_UPLOADS)
-    return 0;
   if (gs_conn_user(conn) == NULL) {
     gs_conn_set_user(conn, &upload_mark);
     api->uploads++;

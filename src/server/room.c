@@ -141,8 +141,9 @@ void gs_room_schedule(gs_room *room)
     due = GS_MIN(due, now + GS_ROOM_RETRY_MS);
   if (room->empty_ms != UINT64_MAX)
     due = GS_MIN(due, GS_MAX(room->empty_ms + GS_ROOM_LINGER_MS, now + 100));
-  if (due == UINT64_MAX || (gs_timer_running(&room->timer) && room->timer.due_ms <= due))
+  if (due == UINT64_MAX || (gs_timer_running(&room->timer) && room->timer_ms <= due))
     return;
+  room->timer_ms = due;
   gs_timer_set(room->rooms->loop, &room->timer, due > now ? due - now : 0);
 }
 

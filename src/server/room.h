@@ -62,6 +62,7 @@ struct gs_room {
   gs_frame *everybody;     /* presence of all, likewise */
 
   gs_timer timer;        /* presence expiry, retry, linger */
+  uint64_t timer_ms;     /* when it fires, while it runs */
   uint64_t empty_ms;     /* since when nobody is here; UINT64_MAX: somebody is */
   char refuse_reason[124];
   size_t name_len;
