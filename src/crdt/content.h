@@ -24,6 +24,8 @@ static inline gesso_bytes gs_content(const gesso_doc *doc, const gs_item *it)
 {
   if (it->head & GS_ITEM_INLINE)
     return (gesso_bytes){ it->c.in, it->c.in[7] };
+  if (it->c.bytes == 0)
+    return (gesso_bytes){ NULL, 0 }; /* there may be no text at all */
   return (gesso_bytes){ doc->text + it->c.at, it->c.bytes };
 }
 

@@ -1,0 +1,129 @@
+/* Applying an update must never crash, hang, pass its memory cap, or change the document when it fails;
+ * when it succeeds the document must hold all invariants, encode to something that loads to the
+ * same, and take the same updates in the other order to the same end.
+ *
+ * The first byte chooses: 1 no gc, 2 the target has content before, 4 edit after. The rest is cut in two updates
+ * by a length in the next two bytes. */
+#include "fuzz.h"
+#include "gesso/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY_MAX = 64 << 20 };
+
+static gesso_bytes str(const char *s)
+{
+  return (gesso_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static gesso_doc *make(uint8_t how)
+{
+  gesso_doc_options o = { .size = sizeof o, .client_id = 77, .memory_max = MEMORY_MAX,
+                          .flags = how & 1 ? GESSO_DOC_NO_GC : 0 };
+  gesso_doc *doc = gesso_doc_create(&o);
+  FUZZ_CHECK(doc != NULL);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  if (how & 2) {
+    FUZZ_CHECK(gesso_text_insert(doc, t, 0, str("h\xf0\x9f\x98\x80llo"), (gesso_bytes){ NULL, 0 }) == GESSO_OK);
+    FUZZ_CHECK(gesso_text_insert(doc, t, 1, str("b"), str("{\"bold\":true}")) == GESSO_OK);
+  }
+  return doc;
+}
+
+static gesso_buffer state_of(gesso_doc *doc)
+{
+  gesso_buffer b;
+  FUZZ_CHECK(gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &b, NULL) == GESSO_OK);
+  return b;
+}
+
+static void check(gesso_doc *doc)
+{
+  gesso_error why;
+  if (gesso_doc_check(doc, &why) != GESSO_OK) {
+    fprintf(stderr, "%s\n", why.message);
+    FUZZ_CHECK(0);
+  }
+}
+
+static int same(gesso_buffer a, gesso_buffer b)
+{
+  return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static gesso_status apply(gesso_doc *doc, gesso_bytes update)
+{
+  gesso_buffer before = state_of(doc);
+  gesso_error why = { GESSO_OK, 0, NULL };
+  gesso_status st = gesso_doc_apply_v1(doc, update, &why);
+  check(doc);
+  if (st != GESSO_OK) {
+    gesso_buffer after = state_of(doc);
+    FUZZ_CHECK(same(before, after));
+    FUZZ_CHECK(why.status == st && why.offset <= update.len && why.message != NULL);
+    gesso_buffer_free(&after);
+  }
+  gesso_buffer_free(&before);
+  return st;
+}
+
+static void read_everything(gesso_doc *doc)
+{
+  static const gesso_type_kind kinds[] = { GESSO_ARRAY, GESSO_MAP, GESSO_TEXT, GESSO_XML_ELEMENT, GESSO_XML_FRAGMENT,
+                                           GESSO_XML_TEXT };
+  static const char *const roots[] = { "t", "a", "r", "" };
+  for (size_t i = 0; i < 4; i++) {
+    gesso_type root = gesso_doc_root(doc, str(roots[i]), GESSO_TEXT);
+    gesso_buffer out;
+    for (size_t k = 0; k < 6; k++) {
+      gesso_status st = gesso_type_to_json(doc, root, kinds[k], &out);
+      FUZZ_CHECK(st == GESSO_OK || st == GESSO_E_LIMIT || st == GESSO_E_NOMEM);
+      gesso_buffer_free(&out);
+    }
+    (void)!gesso_text_to_delta(doc, root, &out);
+    gesso_buffer_free(&out);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+  if (size < 3)
+    return 0;
+  uint8_t how = data[0];
+  size_t cut = (size_t)data[1] << 8 | data[2];
+  data += 3;
+  size -= 3;
+  if (cut > size)
+    cut = size;
+  gesso_bytes one = { data, cut }, two = { data + cut, size - cut };
+  gesso_doc *doc = make(how);
+  gesso_status a = apply(doc, one), b = apply(doc, two);
+  if (a == GESSO_OK || b == GESSO_OK) {
+    gesso_buffer all = state_of(doc);
+    gesso_doc *copy = make(how & 1);
+    gesso_status st = gesso_doc_apply_v1(copy, (gesso_bytes){ all.data, all.len }, NULL);
+    FUZZ_CHECK(st == GESSO_OK || st == GESSO_E_NOMEM);
+    check(copy);
+    gesso_buffer sv, sv2;
+    FUZZ_CHECK(gesso_doc_state_vector(doc, &sv) == GESSO_OK && gesso_doc_state_vector(copy, &sv2) == GESSO_OK);
+    FUZZ_CHECK(st != GESSO_OK || same(sv, sv2));
+    gesso_buffer_free(&sv);
+    gesso_buffer_free(&sv2);
+    gesso_buffer_free(&all);
+    gesso_doc_destroy(copy);
+    read_everything(doc);
+  }
+  if (how & 4) {
+    gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+    uint64_t n = gesso_type_length(doc, t);
+    (void)!gesso_text_insert(doc, t, n / 2, str("x\xf0\x9f\x98\x80"), (gesso_bytes){ NULL, 0 });
+    check(doc);
+    (void)!gesso_text_format(doc, t, n / 3, gesso_type_length(doc, t) / 3, str("{\"i\":1}"));
+    check(doc);
+    (void)!gesso_text_remove(doc, t, n / 4, n / 2);
+    check(doc);
+  }
+  gesso_doc_destroy(doc);
+  return 0;
+}

@@ -1,0 +1,310 @@
+/* Updates from peers that mean no good, and memory that runs out: all or nothing. */
+#include "crdt_test.h"
+
+#include "wire/writer.h"
+
+/* A document with something of everything in it. */
+static gesso_doc *sample(uint64_t client)
+{
+  gesso_doc *doc = doc_of(client);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT), m = gesso_doc_root(doc, str("m"), GESSO_MAP);
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY), made;
+  type_in(doc, t, 0, "some text with an \xf0\x9f\x98\x80 in it");
+  assert_int_equal(gesso_text_format(doc, t, 5, 4, str("{\"bold\":true}")), GESSO_OK);
+  cut_out(doc, t, 3, 2);
+  gesso_value v[4] = { { .kind = GESSO_VALUE_JSON, .bytes = str("{\"deep\":[1,2.5,null]}") },
+                       { .kind = GESSO_VALUE_BYTES, .bytes = str("bytes that are longer") },
+                       { .kind = GESSO_VALUE_TYPE, .type = GESSO_XML_ELEMENT, .bytes = str("p") },
+                       { .kind = GESSO_VALUE_BOOL, .number = 1 } };
+  assert_int_equal(gesso_array_insert(doc, a, 0, v, 4, NULL), GESSO_OK);
+  assert_int_equal(gesso_map_set(doc, m, str("key"), v[0], NULL), GESSO_OK);
+  assert_int_equal(gesso_map_set(doc, m, str("nested"), (gesso_value){ .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT }, &made),
+                   GESSO_OK);
+  type_in(doc, made, 0, "inside");
+  return doc;
+}
+
+static void every_truncation_is_refused_and_changes_nothing(void **state)
+{
+  (void)state;
+  gesso_doc *from = sample(1);
+  gesso_buffer all = state_of(from);
+  gesso_doc *doc = doc_of(2);
+  type_in(doc, gesso_doc_root(doc, str("t"), GESSO_TEXT), 0, "mine");
+  gesso_buffer before = state_of(doc);
+  for (size_t n = 0; n < all.len; n++) {
+    uint8_t *exact = malloc(n + 1); /* so that a read past the end is seen */
+    memcpy(exact, all.data, n);
+    exact = realloc(exact, n > 0 ? n : 1);
+    gesso_error why = { GESSO_OK, 0, NULL };
+    assert_int_not_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ exact, n }, &why), GESSO_OK);
+    assert_int_not_equal(why.status, GESSO_OK);
+    assert_true(why.offset <= n);
+    assert_non_null(why.message);
+    free(exact);
+  }
+  check(doc);
+  gesso_buffer after = state_of(doc);
+  assert_int_equal(before.len, after.len);
+  assert_memory_equal(before.data, after.data, after.len);
+  gesso_buffer_free(&before);
+  gesso_buffer_free(&after);
+  gesso_buffer_free(&all);
+  gesso_doc_destroy(from);
+  gesso_doc_destroy(doc);
+}
+
+struct faulty {
+  unsigned long calls, fail_at;
+  size_t live;
+};
+
+static void *faulty_resize(void *ctx, void *p, size_t old_size, size_t new_size)
+{
+  struct faulty *f = ctx;
+  if (new_size > old_size && ++f->calls == f->fail_at)
+    return NULL;
+  f->live += new_size - old_size;
+  if (new_size == 0) {
+    free(p);
+    return NULL;
+  }
+  return realloc(p, new_size);
+}
+
+static void every_allocation_failure_changes_nothing(void **state)
+{
+  (void)state;
+  gesso_doc *one = sample(1), *two = sample(2);
+  gesso_buffer first = state_of(one);
+  pull(two, one);
+  cut_out(two, gesso_doc_root(two, str("t"), GESSO_TEXT), 2, 8);
+  gesso_buffer second = state_of(two);
+  bool failed = true;
+  for (unsigned long n = 1; failed; n++) {
+    struct faulty f = { 0, 0, 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .client_id = 9, .alloc = &al };
+    gesso_doc *doc = gesso_doc_create(&o);
+    apply(doc, view(first));
+    type_in(doc, gesso_doc_root(doc, str("t"), GESSO_TEXT), 1, "zz"); /* makes a position index */
+    gesso_buffer before = state_of(doc);
+    f.calls = 0;
+    f.fail_at = n;
+    gesso_status st = gesso_doc_apply_v1(doc, view(second), NULL);
+    failed = f.calls >= n;
+    f.fail_at = 0;
+    check(doc);
+    if (st != GESSO_OK) {
+      assert_int_equal(st, GESSO_E_NOMEM);
+      gesso_buffer after = state_of(doc);
+      assert_int_equal(before.len, after.len);
+      assert_memory_equal(before.data, after.data, after.len);
+      gesso_buffer_free(&after);
+      apply(doc, view(second));
+      check(doc);
+    }
+    gesso_buffer_free(&before);
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+  }
+  gesso_buffer_free(&first);
+  gesso_buffer_free(&second);
+  gesso_doc_destroy(one);
+  gesso_doc_destroy(two);
+}
+
+static gesso_status try_bytes(gs_buf *b, gesso_doc_stats *stats)
+{
+  gesso_doc *doc = doc_of(1);
+  gesso_status st = gesso_doc_apply_v1(doc, gs_buf_bytes(b), NULL);
+  check(doc);
+  gesso_doc_get_stats(doc, stats);
+  gesso_doc_destroy(doc);
+  gs_buf_finish(b);
+  return st;
+}
+
+static void huge_clocks_lengths_and_counts_are_limits(void **state)
+{
+  (void)state;
+  gesso_doc_stats stats;
+  const uint64_t huge = 9007199254740991u;
+  gs_buf b = gs_buf_make(NULL);
+  gs_write_varuint(&b, 1); /* one client, one struct at clock 2^53-1 */
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, 5);
+  gs_write_varuint(&b, huge);
+  gs_buf_write(&b, "\x00\x01\x00", 3);
+  assert_int_equal(try_bytes(&b, &stats), GESSO_E_LIMIT);
+
+  gs_write_varuint(&b, 1); /* a gc range of that length */
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, 5);
+  gs_write_varuint(&b, 0);
+  gs_buf_put(&b, 0);
+  gs_write_varuint(&b, huge);
+  gs_buf_put(&b, 0);
+  assert_int_equal(try_bytes(&b, &stats), GESSO_E_LIMIT);
+
+  gs_write_varuint(&b, 1); /* 2^32 structs claimed in 20 bytes */
+  gs_write_varuint(&b, (uint64_t)1 << 32);
+  gs_buf_write(&b, "\x05\x00\x00\x01\x00\x01\x00\x01\x00\x01", 10);
+  assert_int_equal(try_bytes(&b, &stats), GESSO_E_RANGE);
+
+  gs_write_varuint(&b, 1); /* an Any of 2^32 elements */
+  gs_write_varuint(&b, 1);
+  gs_buf_write(&b, "\x05\x00\x08\x01\x01t", 6);
+  gs_write_varuint(&b, (uint64_t)1 << 32);
+  gs_buf_write(&b, "\x7f\x7f\x00", 3);
+  assert_int_equal(try_bytes(&b, &stats), GESSO_E_RANGE);
+}
+
+static void root_types_without_number(void **state)
+{
+  (void)state;
+  enum { N = 100000 };
+  gs_buf b = gs_buf_make(NULL);
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, N);
+  gs_write_varuint(&b, 5);
+  gs_write_varuint(&b, 0);
+  for (int i = 0; i < N; i++) {
+    char name[16];
+    int n = snprintf(name, sizeof name, "root-%d", i);
+    gs_buf_write(&b, "\x04\x01", 2);
+    gs_write_bytes(&b, (gesso_bytes){ (const uint8_t *)name, (size_t)n });
+    gs_buf_write(&b, "\x01x", 2);
+  }
+  gs_buf_put(&b, 0);
+  gesso_doc_stats stats;
+  assert_int_equal(try_bytes(&b, &stats), GESSO_OK);
+  assert_int_equal(stats.structs, N);
+}
+
+static void deep_nesting_takes_no_stack(void **state)
+{
+  (void)state;
+  enum { N = 100000 };
+  gs_buf b = gs_buf_make(NULL);
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, N);
+  gs_write_varuint(&b, 5);
+  gs_write_varuint(&b, 0);
+  for (int i = 0; i < N; i++) {
+    gs_buf_put(&b, 7);
+    if (i == 0) {
+      gs_buf_write(&b, "\x01\x01r", 3);
+    } else {
+      gs_buf_write(&b, "\x00\x05", 2);
+      gs_write_varuint(&b, (uint64_t)i - 1);
+    }
+    gs_buf_put(&b, GESSO_ARRAY);
+  }
+  gs_buf_write(&b, "\x00", 1);
+  gesso_doc *doc = doc_of(1);
+  apply(doc, gs_buf_bytes(&b));
+  check(doc);
+  gesso_buffer out;
+  gesso_type root = gesso_doc_root(doc, str("r"), GESSO_ARRAY);
+  assert_int_equal(gesso_type_to_json(doc, root, GESSO_ARRAY, &out), GESSO_E_LIMIT);
+  assert_int_equal(gesso_array_remove(doc, root, 0, 1), GESSO_OK);
+  check(doc);
+  gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
+}
+
+static void delete_ranges_without_number_wait(void **state)
+{
+  (void)state;
+  enum { N = 200000 };
+  gs_buf b = gs_buf_make(NULL);
+  gs_write_varuint(&b, 0);
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, 5);
+  gs_write_varuint(&b, N);
+  for (int i = N; i-- > 0;) {
+    gs_write_varuint(&b, (uint64_t)i * 2);
+    gs_write_varuint(&b, 1);
+  }
+  gesso_doc_stats stats;
+  assert_int_equal(try_bytes(&b, &stats), GESSO_OK);
+  assert_int_equal(stats.pending_delete_ranges, N);
+}
+
+static void more_than_may_wait_is_refused(void **state)
+{
+  (void)state;
+  gesso_doc_options o = { .size = sizeof o, .client_id = 1, .pending_structs_max = 10 };
+  gesso_doc *doc = gesso_doc_create(&o);
+  for (int i = 1; i <= 11; i++) {
+    uint8_t gap[] = { 1, 1, 5, (uint8_t)(i * 2), 4, 1, 1, 't', 1, 'x', 0 };
+    assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ gap, sizeof gap }, NULL), i <= 10 ? GESSO_OK : GESSO_E_LIMIT);
+  }
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
+static void a_memory_cap_holds(void **state)
+{
+  (void)state;
+  gesso_doc *from = doc_of(1);
+  gesso_type t = gesso_doc_root(from, str("t"), GESSO_TEXT);
+  for (int i = 0; i < 2000; i++)
+    type_in(from, t, 0, "a text that is not short at all");
+  gesso_buffer all = state_of(from);
+  gesso_doc_options o = { .size = sizeof o, .client_id = 2, .memory_max = 32 * 1024 };
+  gesso_doc *doc = gesso_doc_create(&o);
+  assert_int_equal(gesso_doc_apply_v1(doc, view(all), NULL), GESSO_E_NOMEM);
+  check(doc);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.structs, 0);
+  assert_true(stats.memory_bytes <= o.memory_max);
+  gesso_buffer_free(&all);
+  gesso_doc_destroy(from);
+  gesso_doc_destroy(doc);
+}
+
+static void structs_that_make_no_sense_are_refused(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t len;
+    gesso_status want;
+  } cases[] = {
+    { "\x01\x01\x05\x00\x84\x05\x00\x01x\x00", 10, GESSO_E_CORRUPT },      /* its own origin */
+    { "\x01\x01\x05\x00\x0b\x01\x00", 7, GESSO_E_CORRUPT },                /* kind 11 */
+    { "\x01\x01\x05\x00\x00\x00\x00", 7, GESSO_E_CORRUPT },                /* length 0 */
+    { "\x01\x01\x05\x00\x07\x01\x01r\x07\x00", 10, GESSO_E_CORRUPT },      /* type 7 */
+    { "\x01\x01\x05\x00\x04\x01\x01r\x01\xff\x00", 11, GESSO_E_CORRUPT },  /* not UTF-8 */
+    { "\x01\x01\x05\x00\x05\x01\x01r\x02{]\x00", 12, GESSO_E_CORRUPT },    /* not JSON */
+    { "\x01\x01\x05\x00\x08\x01\x01r\x01\x01\x00", 11, GESSO_E_CORRUPT },  /* not an Any */
+    { "\x02\x01\x05\x00\x00\x01\x01\x05\x01\x00\x01\x00", 12, GESSO_E_CORRUPT }, /* a client twice */
+    { "\x00\x00\x00", 3, GESSO_E_CORRUPT },                                /* more than an update */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    gesso_doc *doc = doc_of(1);
+    assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ (const uint8_t *)cases[i].bytes, cases[i].len }, NULL),
+                     cases[i].want);
+    check(doc);
+    gesso_doc_destroy(doc);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
+    cmocka_unit_test(every_allocation_failure_changes_nothing),
+    cmocka_unit_test(huge_clocks_lengths_and_counts_are_limits),
+    cmocka_unit_test(root_types_without_number),
+    cmocka_unit_test(deep_nesting_takes_no_stack),
+    cmocka_unit_test(delete_ranges_without_number_wait),
+    cmocka_unit_test(more_than_may_wait_is_refused),
+    cmocka_unit_test(a_memory_cap_holds),
+    cmocka_unit_test(structs_that_make_no_sense_are_refused),
+  };
+  return cmocka_run_group_tests_name("hostile updates", tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/* Documents that exchange updates end equal, whatever the order. */
+#include "crdt_test.h"
+
+#define NO_ATTRS ((gesso_bytes){ NULL, 0 })
+
+static gesso_value number(double n)
+{
+  return (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = n };
+}
+
+static void typing_merges_into_one_struct(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(7);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  for (int i = 0; i < 100; i++)
+    type_in(doc, t, (uint64_t)i, "x");
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.structs, 1);
+  assert_int_equal(gesso_type_length(doc, t), 100);
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
+static void lower_client_goes_left(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type ta = gesso_doc_root(a, str("t"), GESSO_TEXT), tb = gesso_doc_root(b, str("t"), GESSO_TEXT);
+  type_in(a, ta, 0, "one");
+  type_in(b, tb, 0, "two");
+  pull(a, b);
+  pull(b, a);
+  reads_json(a, ta, GESSO_TEXT, "\"onetwo\"");
+  reads_json(b, tb, GESSO_TEXT, "\"onetwo\"");
+  same_state(a, b);
+  check(a);
+  check(b);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+static void an_emoji_cut_in_halves_is_two_replacement_characters(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT), u = gesso_doc_root(b, str("t"), GESSO_TEXT);
+  type_in(a, t, 0, "ab\xf0\x9f\x98\x80""cd");
+  pull(b, a);
+  type_in(a, t, 3, "-");
+  check(a);
+  reads_json(a, t, GESSO_TEXT, "\"ab\xef\xbf\xbd-\xef\xbf\xbd""cd\"");
+  pull(b, a);
+  check(b);
+  reads_json(b, u, GESSO_TEXT, "\"ab\xef\xbf\xbd-\xef\xbf\xbd""cd\"");
+  assert_int_equal(gesso_type_length(b, u), 7);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(b, &stats);
+  assert_int_equal(stats.structs, 3);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+static void overwriting_a_key_keeps_one_tombstone(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP);
+  for (int i = 0; i < 1000; i++)
+    assert_int_equal(gesso_map_set(doc, m, str("k"), number(i), NULL), GESSO_OK);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.structs, 2);
+  reads_json(doc, m, GESSO_MAP, "{\"k\":999}");
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
+static void deleting_a_nested_type_collects_its_children(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), at = m;
+  gesso_value nested = { .kind = GESSO_VALUE_TYPE, .type = GESSO_MAP };
+  for (int i = 0; i < 5000; i++)
+    assert_int_equal(gesso_map_set(doc, at, str("n"), nested, &at), GESSO_OK);
+  assert_int_equal(gesso_map_remove(doc, m, str("n")), GESSO_OK);
+  check(doc);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.structs, 2);
+  assert_int_equal(gesso_map_set(doc, at, str("n"), nested, NULL), GESSO_E_DELETED);
+  gesso_doc_destroy(doc);
+}
+
+static void updates_wait_for_what_is_missing(void **state)
+{
+  (void)state;
+  enum { N = 400 };
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT);
+  gesso_buffer updates[N];
+  for (int i = 0; i < N; i++) {
+    gesso_doc_begin(a);
+    type_in(a, t, (uint64_t)(i / 2), "abc");
+    assert_int_equal(gesso_doc_commit(a, &updates[i]), GESSO_OK);
+  }
+  /* Every third, then the rest from the back. */
+  for (int i = 0; i < N; i += 3) {
+    apply(b, view(updates[i]));
+    check(b);
+  }
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(b, &stats);
+  assert_true(stats.pending_structs > 100);
+  /* What waits is part of the state: a copy made from it catches up just as well. */
+  gesso_doc *c = doc_of(3);
+  gesso_buffer half = state_of(b);
+  apply(c, view(half));
+  same_state(b, c);
+  for (int i = N - 1; i >= 0; i--)
+    if (i % 3 != 0) {
+      apply(b, view(updates[i]));
+      apply(c, view(updates[i]));
+    }
+  check(b);
+  check(c);
+  same_state(a, b);
+  same_state(a, c);
+  gesso_doc_get_stats(b, &stats);
+  assert_int_equal(stats.pending_structs, 0);
+  for (int i = 0; i < N; i++)
+    gesso_buffer_free(&updates[i]);
+  gesso_buffer_free(&half);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+  gesso_doc_destroy(c);
+}
+
+static void a_deletion_waits_for_its_text(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT);
+  gesso_buffer typed, deleted, pending;
+  gesso_doc_begin(a);
+  type_in(a, t, 0, "hello");
+  assert_int_equal(gesso_doc_commit(a, &typed), GESSO_OK);
+  gesso_doc_begin(a);
+  cut_out(a, t, 1, 3);
+  assert_int_equal(gesso_doc_commit(a, &deleted), GESSO_OK);
+  apply(b, view(deleted));
+  assert_int_equal(gesso_doc_pending_json(b, &pending), GESSO_OK);
+  assert_memory_equal(pending.data, "{\"structs\":{},\"deletes\":{\"1\":[[1,4]]}}", pending.len);
+  apply(b, view(typed));
+  reads_json(b, gesso_doc_root(b, str("t"), GESSO_TEXT), GESSO_TEXT, "\"ho\"");
+  same_state(a, b);
+  gesso_buffer_free(&typed);
+  gesso_buffer_free(&deleted);
+  gesso_buffer_free(&pending);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+static void a_transaction_gives_one_update(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2), *c = doc_of(3);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT), arr = gesso_doc_root(b, str("a"), GESSO_ARRAY);
+  type_in(a, t, 0, "text");
+  gesso_value three[3] = { number(1), number(2.5), { .kind = GESSO_VALUE_STRING, .bytes = str("x") } };
+  assert_int_equal(gesso_array_insert(b, arr, 0, three, 3, NULL), GESSO_OK);
+  assert_int_equal(gesso_array_remove(b, arr, 1, 1), GESSO_OK);
+  gesso_buffer sa = state_of(a), sb = state_of(b), both;
+  gesso_doc_begin(c);
+  apply(c, view(sa));
+  apply(c, view(sb));
+  assert_int_equal(gesso_doc_commit(c, &both), GESSO_OK);
+  gesso_doc *d = doc_of(4);
+  apply(d, view(both));
+  same_state(c, d);
+  reads_json(d, gesso_doc_root(d, str("a"), GESSO_ARRAY), GESSO_ARRAY, "[1,\"x\"]");
+  /* Nothing new: no update. */
+  gesso_buffer_free(&both);
+  gesso_doc_begin(c);
+  apply(c, view(sa));
+  assert_int_equal(gesso_doc_commit(c, &both), GESSO_OK);
+  assert_int_equal(both.len, 0);
+  gesso_buffer_free(&sa);
+  gesso_buffer_free(&sb);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+  gesso_doc_destroy(c);
+  gesso_doc_destroy(d);
+}
+
+static void formats_begin_and_end(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  type_in(doc, t, 0, "hello world");
+  assert_int_equal(gesso_text_format(doc, t, 6, 5, str("{\"bold\":true}")), GESSO_OK);
+  reads_delta(doc, t, "[{\"insert\":\"hello \"},{\"insert\":\"world\",\"attributes\":{\"bold\":true}}]");
+  assert_int_equal(gesso_text_insert(doc, t, 11, str("!"), NO_ATTRS), GESSO_OK);
+  reads_delta(doc, t, "[{\"insert\":\"hello \"},{\"insert\":\"world!\",\"attributes\":{\"bold\":true}}]");
+  assert_int_equal(gesso_text_embed(doc, t, 0, str("{ \"image\": 1 }"), NO_ATTRS), GESSO_OK);
+  assert_int_equal(gesso_text_format(doc, t, 7, 6, str("{\"bold\":null}")), GESSO_OK);
+  reads_delta(doc, t, "[{\"insert\":{\"image\":1}},{\"insert\":\"hello world!\"}]");
+  cut_out(doc, t, 0, 13);
+  reads_delta(doc, t, "[]");
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
+static void our_client_id_in_foreign_hands_is_given_up(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(5), *b = doc_of(5);
+  type_in(a, gesso_doc_root(a, str("t"), GESSO_TEXT), 0, "longer");
+  type_in(b, gesso_doc_root(b, str("t"), GESSO_TEXT), 0, "x");
+  pull(b, a);
+  assert_true(gesso_doc_client_id(b) != 5);
+  check(b);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(typing_merges_into_one_struct),
+    cmocka_unit_test(lower_client_goes_left),
+    cmocka_unit_test(an_emoji_cut_in_halves_is_two_replacement_characters),
+    cmocka_unit_test(overwriting_a_key_keeps_one_tombstone),
+    cmocka_unit_test(deleting_a_nested_type_collects_its_children),
+    cmocka_unit_test(updates_wait_for_what_is_missing),
+    cmocka_unit_test(a_deletion_waits_for_its_text),
+    cmocka_unit_test(a_transaction_gives_one_update),
+    cmocka_unit_test(formats_begin_and_end),
+    cmocka_unit_test(our_client_id_in_foreign_hands_is_given_up),
+  };
+  return cmocka_run_group_tests_name("merging", tests, NULL, NULL);
+}
