@@ -9,7 +9,7 @@ import { onceSynced, openBoard, watchConnection } from './connection.js'
 import { Bar } from './Bar.jsx'
 import { loadUser, saveUser } from '../shared/user.js'
 import { loadTheme, saveTheme } from '../shared/theme.js'
-import { loadView, saveView } from './view.js'
+import { loadLibrary, loadView, saveLibrary, saveView } from './view.js'
 
 const titleMax = 200
 
@@ -117,6 +117,7 @@ export function Board({ id }) {
         showSomething(api, id)
         onceSynced(board.provider, () => {
           binding.purge()
+          binding.apply()
           showSomething(api, id)
         })
       }
@@ -159,7 +160,10 @@ export function Board({ id }) {
 
   const initialData = useMemo(() => {
     const view = loadView(id)
-    return { appState: view ? { scrollX: view.x, scrollY: view.y, zoom: { value: view.zoom } } : {} }
+    return {
+      appState: view ? { scrollX: view.x, scrollY: view.y, zoom: { value: view.zoom } } : {},
+      libraryItems: loadLibrary()
+    }
   }, [id])
 
   return (
@@ -180,6 +184,7 @@ export function Board({ id }) {
           validateEmbeddable={false}
           viewModeEnabled={connection.state === 'closed'}
           generateIdForFile={(file) => parts.current.images.idFor(file)}
+          onLibraryChange={saveLibrary}
           onPointerUpdate={({ pointer, button }) => presence.setPointer(pointer, button)}
         >
           <MainMenu>

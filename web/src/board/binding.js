@@ -36,9 +36,9 @@ const randomNonce = () => Math.floor(Math.random() * 2 ** 31)
 export class Binding {
   /* `restore(shape)` is Excalidraw's restoreElements for one shape: the shape or undefined.
    * `never` is its CaptureUpdateAction.NEVER. `presence` shares and tells running drags.
-   * `images` is told about pictures on the board. `now` and `soon` are there for tests. */
-  constructor({ doc, api, restore, never, presence, images, now = Date.now, soon = nextFrame }) {
-    Object.assign(this, { doc, api, restore, never, presence, images, now, soon })
+   * `images` is told about pictures on the board. */
+  constructor({ doc, api, restore, never, presence, images, clock = browserClock }) {
+    Object.assign(this, { doc, api, restore, never, presence, images, clock })
     this.elements = doc.getMap('elements')
     this.shown = new Map()         /* id -> { version, nonce, fields, ints, points } */
     this.changedElsewhere = new Set()
@@ -64,7 +64,7 @@ export class Binding {
 
   destroy() {
     this.flush()
-    clearTimeout(this.writeTimer)
+    this.clock.cancel(this.writeTimer)
     this.elements.unobserveDeep(this.onEvents)
     this.started = false
   }
@@ -85,7 +85,7 @@ export class Binding {
     for (const id of ids) this.changedElsewhere.add(id)
     if (this.started && !this.applyPlanned && this.changedElsewhere.size > 0) {
       this.applyPlanned = true
-      this.soon(() => {
+      this.clock.soon(() => {
         this.applyPlanned = false
         this.apply()
       })
@@ -148,7 +148,7 @@ export class Binding {
     if (wanted.isDeleted && !here) return undefined
     const live = this.presence?.liveOf(id)
     if (live) wanted = withLive(wanted, live)
-    wanted = this.restore({ ...wanted, version: 1, versionNonce: randomNonce(), updated: this.now() })
+    wanted = this.restore({ ...wanted, version: 1, versionNonce: randomNonce(), updated: this.clock.now() })
     if (!wanted) return here
 
     const before = this.shown.get(id)
@@ -183,7 +183,7 @@ export class Binding {
     if (differs) {
       result.version = here.version + 1
       result.versionNonce = randomNonce()
-      result.updated = this.now()
+      result.updated = this.clock.now()
       this.images?.want(result)
     }
     /* A shape with changes of its own is not settled: the next onChange must look at it again. */
@@ -263,12 +263,12 @@ export class Binding {
   }
 
   planWrite(due) {
-    const now = this.now()
+    const now = this.clock.now()
     if (due <= now) return this.write()
     if (due >= this.writeDue) return
-    clearTimeout(this.writeTimer)
+    this.clock.cancel(this.writeTimer)
     this.writeDue = due
-    this.writeTimer = setTimeout(() => this.write(), due - now)
+    this.writeTimer = this.clock.later(() => this.write(), due - now)
   }
 
   /* Writes what waits, without regard to the pace: the page is about to go away. */
@@ -277,7 +277,7 @@ export class Binding {
   }
 
   write(scene = this.api.getSceneElementsIncludingDeleted(), state = this.api.getAppState()) {
-    clearTimeout(this.writeTimer)
+    this.clock.cancel(this.writeTimer)
     this.writeDue = Infinity
     if (this.changedHere.size === 0) return
     const waiting = []
@@ -290,7 +290,7 @@ export class Binding {
       }
     }, this)
     this.changedHere = new Set(waiting)
-    this.lastWrite = this.now()
+    this.lastWrite = this.clock.now()
   }
 
   /* True when the shape needs no further attention. */
@@ -323,7 +323,7 @@ export class Binding {
     }
     const fields = fieldsOf(shape)
     for (const [key, value] of fields)
-      if (shown.fields.get(key) !== value) ymap.set(key, valueFor(shape, key, this.now()))
+      if (shown.fields.get(key) !== value) ymap.set(key, valueFor(shape, key, this.clock.now()))
     if (isStroke(shape) && shape.points !== shown.points) this.writeStroke(shape, ymap, shown.ints)
     this.remember(shape)
   }
@@ -360,7 +360,7 @@ export class Binding {
     if (!(ymap instanceof Y.Map) || scene.some((shape) => shape.id === before)) return
     this.shown.delete(before)
     this.changedHere.delete(before)
-    this.doc.transact(() => ymap.set('d', this.now()), this)
+    this.doc.transact(() => ymap.set('d', this.clock.now()), this)
   }
 
   shareLive(scene) {
@@ -384,7 +384,7 @@ export class Binding {
    * sync; a clock that is wrong by years must not empty the board's undo, so times in the future stay. */
   purge() {
     const old = []
-    const now = this.now()
+    const now = this.clock.now()
     for (const [id, ymap] of this.elements) {
       const d = ymap instanceof Y.Map ? ymap.get('d') : 0
       if (typeof d === 'number' && d > 0 && now - d > purgeAfterMs) old.push(id)
@@ -417,14 +417,19 @@ function sameInts(a, b) {
   return a.length === b.length && a.every((v, i) => v === b[i])
 }
 
-/* Once per frame; a hidden page gets no frames, so a timer stands by. */
-function nextFrame(run) {
-  let done = false
-  const once = () => {
-    if (done) return
-    done = true
-    run()
+const browserClock = {
+  now: () => Date.now(),
+  later: (run, ms) => setTimeout(run, ms),
+  cancel: (timer) => clearTimeout(timer),
+  /* Once per frame; a hidden page gets no frames, so a timer stands by. */
+  soon(run) {
+    let done = false
+    const once = () => {
+      if (done) return
+      done = true
+      run()
+    }
+    requestAnimationFrame(once)
+    setTimeout(once, 100)
   }
-  requestAnimationFrame(once)
-  setTimeout(once, 100)
 }

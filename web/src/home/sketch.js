@@ -4,6 +4,9 @@
 function generator(seed) {
   let h = 0x811c9dc5
   for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 0x01000193)
+  /* Neighbouring ids must not begin alike. */
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) ^ (h >>> 16)
   h ||= 1
   return () => {
     h ^= h << 13
