@@ -116,14 +116,19 @@ export function yjsStateVector (doc) {
 
 // Yjs looks at what it keeps waiting only when the one id arrives that it noted for a whole group of
 // structs, and that note can name a later id than the one really missing. Meanwhile structs wait that
-// nothing is missing for. This makes it look again until nothing more comes of it.
+// nothing is missing for. This makes it look again, at one client after the other so that none is
+// held back by the rest, until nothing more comes of it.
 export function settle (doc) {
   for (;;) {
     const waiting = doc.store.pendingStructs
     if (!waiting) return
     const before = JSON.stringify(yjsStateVector(doc))
+    const clients = [...new Set(Y.decodeUpdateV2(waiting.update).structs.map(s => s.id.client))]
     doc.store.pendingStructs = null
-    Y.applyUpdateV2(doc, waiting.update)
+    for (const client of clients) {
+      const others = new Map(clients.filter(c => c !== client).map(c => [c, 2 ** 31]))
+      Y.applyUpdateV2(doc, Y.diffUpdateV2(waiting.update, Y.encodeStateVector(others)))
+    }
     if (JSON.stringify(yjsStateVector(doc)) === before) return
   }
 }

@@ -161,9 +161,10 @@ static gesso_status do_commit(struct call *c)
   return gesso_doc_commit(c->doc, &c->result);
 }
 
-static gesso_status made(struct call *c, gesso_status s, gesso_type type)
+/* `type` is read when the call has filled it, not when the arguments are put together. */
+static gesso_status made(struct call *c, gesso_status s, const gesso_type *type)
 {
-  return s == GESSO_OK ? give_number(c, type) : s;
+  return s == GESSO_OK ? give_number(c, *type) : s;
 }
 
 static gesso_status do_map_set(struct call *c)
@@ -171,7 +172,7 @@ static gesso_status do_map_set(struct call *c)
   gesso_type map = arg_type(c), type = 0;
   gesso_bytes key = arg_bytes(c);
   gesso_value value = read_value(c);
-  return made(c, gesso_map_set(c->doc, map, key, value, &type), type);
+  return made(c, gesso_map_set(c->doc, map, key, value, &type), &type);
 }
 
 static gesso_status do_map_remove(struct call *c)
@@ -201,7 +202,7 @@ static gesso_status do_array_insert(struct call *c)
     broken("too many values");
   for (uint64_t i = 0; i < count; i++)
     values[i] = read_value(c);
-  return made(c, gesso_array_insert(c->doc, array, index, values, count, &type), type);
+  return made(c, gesso_array_insert(c->doc, array, index, values, count, &type), &type);
 }
 
 static gesso_status do_array_remove(struct call *c)

@@ -64,7 +64,7 @@ export class Driver {
       w.resolve(w.read(decoder))
     } else {
       const offset = decoding.readVarUint(decoder)
-      w.reject(new GessoError(status, offset, string(decoder)))
+      w.reject(new GessoError(status, offset, `${string(decoder)} (command ${w.op}, ${JSON.stringify(w.args).slice(0, 300)})`))
     }
   }
 
@@ -86,7 +86,7 @@ export class Driver {
     const command = encoding.toUint8Array(e)
     encoding.writeUint32(this.out, command.length)
     encoding.writeUint8Array(this.out, command)
-    const promise = new Promise((resolve, reject) => this.waiting.push({ resolve, reject, read }))
+    const promise = new Promise((resolve, reject) => this.waiting.push({ resolve, reject, read, op, args }))
     if (!this.scheduled) {
       this.scheduled = true
       queueMicrotask(() => this.flush())
