@@ -204,9 +204,10 @@ static void turn_away(gs_net *net, int fd)
 
 /* There are no descriptors left. The spare one makes room to take the connection and hang up on it,
  * so that the listener does not stay ready for ever. */
-static bool hang_up_on_one(gs_listener *listener)
+static bool hang_up_on_one(gs_listener *listener, bool *empty)
 {
   gs_net *net = listener->net;
+  *empty = false;
   if (net->spare_fd < 0)
     return false;
   (void)close(net->spare_fd);
@@ -214,6 +215,8 @@ static bool hang_up_on_one(gs_listener *listener)
   if (fd >= 0) {
     net->stats.refused++;
     (void)close(fd);
+  } else {
+    *empty = errno == EAGAIN; /* without a descriptor, accept does not even look */
   }
   net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   return fd >= 0;
@@ -240,8 +243,11 @@ static void listener_ready(gs_watch *watch, uint32_t events)
       return;
     if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
       continue; /* this one connection is gone already */
-    if (errno == EMFILE && hang_up_on_one(listener))
+    bool empty = false;
+    if (errno == EMFILE && hang_up_on_one(listener, &empty))
       continue;
+    if (empty)
+      return;
     gs_loop_unwatch(net->loop, watch);
     gs_timer_set(net->loop, &listener->pause, ACCEPT_PAUSE_MS);
     return;
