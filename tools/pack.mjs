@@ -120,10 +120,11 @@ function run(command, args) {
   if (done.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${done.status ?? done.signal}`)
 }
 
+/* A folder counts by its files: its own time changes with every build output next to them. */
 const newest = (paths) => Math.max(...paths.map((p) => {
   const at = fs.statSync(p)
   if (!at.isDirectory()) return at.mtimeMs
-  return Math.max(at.mtimeMs, ...filesUnder(p).map((name) => fs.statSync(path.join(p, name)).mtimeMs))
+  return Math.max(...filesUnder(p).map((name) => fs.statSync(path.join(p, name)).mtimeMs))
 }))
 
 function build() {
@@ -131,14 +132,18 @@ function build() {
   const sources = ['src', 'public', 'stubs', 'index.html', 'board.html', 'vite.config.js', 'package.json', 'package-lock.json']
     .map((name) => path.join(web, name))
   sources.push(fileURLToPath(import.meta.url))
-  if (fs.existsSync(out) && fs.statSync(out).mtimeMs > newest(sources)) {
+  const fresh = newest(sources)
+  const isFresh = (file) => fs.existsSync(file) && fs.statSync(file).mtimeMs > fresh
+  if (isFresh(out)) {
     console.log('web/dist/gesso.pack is up to date')
     return
   }
   const installed = path.join(web, 'node_modules/.package-lock.json')
   if (!fs.existsSync(installed) || fs.statSync(installed).mtimeMs < newest([path.join(web, 'package-lock.json')]))
     run('npm', ['ci'])
-  run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn'])
+  /* vite writes the html files last. */
+  if (!isFresh(path.join(web, 'dist/index.html')))
+    run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn'])
   write(path.join(web, 'dist'), out)
 }
 

@@ -57,7 +57,7 @@ export async function takeShots({ server, browser, folder }) {
     const turn = (i / 63) * 2 * Math.PI, bump = 1 + 0.09 * Math.abs(Math.sin(turn * 4))
     return [385 + 88 * bump * Math.cos(turn), 515 + 48 * bump * Math.sin(turn)]
   }))
-  await ben.write(338, 515, 'latecomers')
+  await ben.write(338, 503, 'latecomers')
   await look(ben, styles.plain)
   await ben.arrow(570, 515, -78, 0)
   await until('all of it', async () => (await ada.shapes()).length === (await ben.shapes()).length)
