@@ -107,7 +107,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(copy);
     gesso_buffer sv, sv2;
     FUZZ_CHECK(gesso_doc_state_vector(doc, &sv) == GESSO_OK && gesso_doc_state_vector(copy, &sv2) == GESSO_OK);
-    FUZZ_CHECK(st != GESSO_OK || same(sv, sv2));
+    /* A pending struct of which a part is known loses its dependency on what the first part followed when it
+     * is encoded without that part (as in Yjs), so a copy of a hostile state may get further. */
+    gesso_doc_stats stats;
+    gesso_doc_get_stats(doc, &stats);
+    FUZZ_CHECK(st != GESSO_OK || stats.pending_structs > 0 || same(sv, sv2));
     gesso_buffer_free(&sv);
     gesso_buffer_free(&sv2);
     gesso_buffer_free(&all);

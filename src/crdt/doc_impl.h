@@ -132,6 +132,11 @@ typedef struct gs_chunk {
 
 #define GS_CHUNK_MAX 256
 
+/* A place in a client's structs. */
+typedef struct gs_pos {
+  uint32_t chunk, at;
+} gs_pos;
+
 typedef struct gs_client {
   uint64_t id;
   uint32_t clock;  /* state: the next expected clock */
@@ -139,6 +144,7 @@ typedef struct gs_client {
   uint32_t epoch;
   uint32_t nchunks, chunks_cap;
   gs_chunk *chunks;
+  gs_pos hint; /* where the last look-up ended */
   /* pending.h */
   uint32_t pending;      /* structs of this client that wait */
   uint32_t wait_client;  /* ... for a struct of that client: linked in its waiters */

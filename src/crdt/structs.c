@@ -159,8 +159,22 @@ bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t 
 
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
-  const gs_client *c = &doc->clients[client];
+  gs_client *c = &doc->clients[client];
   assert(clock < c->clock);
+  /* One edit looks the same place up several times, and passes go from neighbour to neighbour. */
+  if (c->hint.chunk < c->nchunks && c->hint.at < c->chunks[c->hint.chunk].n) {
+    const gs_chunk *ch = &c->chunks[c->hint.chunk];
+    uint32_t at = c->hint.at;
+    const gs_item *it = &doc->items[ch->v[at]];
+    if (clock >= it->clock) {
+      if (clock - it->clock < it->len)
+        return c->hint;
+      if (at + 1 < ch->n && clock - (it->clock + it->len) < doc->items[ch->v[at + 1]].len)
+        return c->hint = (gs_pos){ c->hint.chunk, at + 1 };
+    } else if (at > 0 && doc->items[ch->v[at - 1]].clock <= clock) {
+      return c->hint = (gs_pos){ c->hint.chunk, at - 1 };
+    }
+  }
   uint32_t lo = 0, hi = c->nchunks;
   while (hi - lo > 1) {
     uint32_t mid = lo + (hi - lo) / 2;
@@ -173,7 +187,7 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
   uint32_t a = 0, b = ch->n;
   /* Most references are to what came last. */
   if (doc->items[ch->v[b - 1]].clock <= clock)
-    return (gs_pos){ lo, b - 1 };
+    return c->hint = (gs_pos){ lo, b - 1 };
   while (b - a > 1) {
     uint32_t mid = a + (b - a) / 2;
     if (doc->items[ch->v[mid]].clock <= clock)
@@ -181,7 +195,7 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
     else
       b = mid;
   }
-  return (gs_pos){ lo, a };
+  return c->hint = (gs_pos){ lo, a };
 }
 
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, gs_pos p)

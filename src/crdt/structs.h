@@ -7,11 +7,6 @@
 
 #include "crdt/doc_impl.h"
 
-/* A place in a client's structs. */
-typedef struct gs_pos {
-  uint32_t chunk, at;
-} gs_pos;
-
 /* The index of a client id, made when there is none. 0: memory is short or GS_CLIENTS_MAX is reached. */
 uint32_t gs_client_ix(gesso_doc *doc, uint64_t id);
 uint32_t gs_client_find(const gesso_doc *doc, uint64_t id);

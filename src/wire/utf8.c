@@ -6,6 +6,17 @@
 #include <emmintrin.h>
 #endif
 
+/* Bits set in the low 16: without -mpopcnt the builtin is a call. */
+#if defined(__SSE2__)
+static inline unsigned count16(unsigned x)
+{
+  x -= (x >> 1) & 0x5555;
+  x = (x & 0x3333) + ((x >> 2) & 0x3333);
+  x = (x + (x >> 4)) & 0x0f0f;
+  return (x + (x >> 8)) & 0x1f;
+}
+#endif
+
 /* Bytes of ASCII at the start of p..end, in steps of 16 where the machine can. */
 static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
 {
@@ -71,7 +82,7 @@ size_t gs_utf8_utf16_len(gesso_bytes s)
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
     unsigned lead = (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, cont));
     unsigned quad = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, four), v));
-    units += (size_t)__builtin_popcount(lead) + (size_t)__builtin_popcount(quad);
+    units += count16(lead) + (quad != 0 ? count16(quad) : 0);
   }
 #endif
   for (; i < s.len; i++)
@@ -90,7 +101,7 @@ size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split)
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
     unsigned lead = (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(v, cont));
     unsigned quad = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, four), v));
-    size_t n = (size_t)__builtin_popcount(lead) + (size_t)__builtin_popcount(quad);
+    size_t n = count16(lead) + (quad != 0 ? count16(quad) : 0);
     if (n > units)
       break;
     units -= n;
