@@ -147,7 +147,7 @@ static void run(uint64_t seed)
 int main(int argc, char **argv)
 {
   uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-  uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : 60;
+  uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : 400;
   for (uint64_t seed = first; seed < first + count; seed++)
     run(seed);
   printf("%" PRIu64 " seeds\n", count);
