@@ -14,7 +14,7 @@ static const migration steps[GS_MIGRATIONS] = {
   { "base",
     "CREATE TABLE migrations(number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL);"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    /* Rewritten after each full checkpoint; see checkpoint() in sqlite_checkpoint.c. */
+    /* Rewritten after each full checkpoint; see gs_log_start_over(). */
     "INSERT INTO meta(key, value) VALUES('wal_epoch', 0);"
     "PRAGMA application_id=0x67736f31;",
     "DROP TABLE meta;"
@@ -83,7 +83,7 @@ gesso_status gs_schema_version(sqlite3 *db, int *out)
   if (rc == SQLITE_OK)
     rc = gs_sql_int(db, "PRAGMA application_id", &app);
   if (rc == SQLITE_OK)
-    rc = gs_sql_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    rc = gs_sql_int(db, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'", &tables);
   if (rc != SQLITE_OK)
     return gs_sql_status(rc);
   *out = (int)version;

@@ -64,5 +64,7 @@ struct gs_board_reader {
 };
 
 void gs_board_reader_close(gs_board_reader *rd);
+/* The first transaction of an emptied log. */
+int gs_log_start_over(sqlite3 *db);
 
 #endif

@@ -14,7 +14,7 @@ gesso_status gs_backend_sync(gs_backend *be)
 /* When everything in the log has been copied, the next commit starts the log over, and SQLite syncs
  * the new log's header before that commit's pages. This little transaction is there to be the
  * one that waits, so that nobody's stroke does. */
-static int start_log_over(sqlite3 *db)
+int gs_log_start_over(sqlite3 *db)
 {
   return gs_sql_exec(db, "UPDATE meta SET value = value + 1 WHERE key = 'wal_epoch'");
 }
@@ -41,7 +41,7 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
                                    &in_log, &copied);
   }
   if (rc == SQLITE_OK && in_log == copied) {
-    rc = start_log_over(be->checkpointer);
+    rc = gs_log_start_over(be->checkpointer);
     if (rc == SQLITE_OK)
       atomic_store_explicit(&be->wal_frames, 1, memory_order_relaxed);
   }

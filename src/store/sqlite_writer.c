@@ -184,7 +184,9 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
      * another process may hold the log: then it is synced instead, which is as good. */
     rc = sqlite3_wal_checkpoint_v2(be->writer, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     s = (rc & 0xff) == SQLITE_BUSY ? GESSO_OK : gs_sql_status(rc);
-    atomic_store(&be->wal_frames, 0);
+    if (rc == SQLITE_OK)
+      s = gs_sql_status(gs_log_start_over(be->writer));
+    atomic_store(&be->wal_frames, 1);
   }
   if (s == GESSO_OK)
     s = gs_backend_walk(be, fn, ctx);

@@ -85,7 +85,7 @@ static void answer_flushes(gesso_persistence *p)
       gs_op_list_push(&rest, op);
       continue;
     }
-    op->count = p->flush_failed_saves;
+    op->count = p->failed_saves - op->need;
     p->marks++;
     count_boards(&rest, op->arrival, p->marks, &op->count);
     (void)pthread_mutex_lock(&p->lock);
@@ -94,7 +94,6 @@ static void answer_flushes(gesso_persistence *p)
     gs_op_list_push(&answered, op);
   }
   p->todo = rest;
-  p->flush_failed_saves = answered.first != NULL ? 0 : p->flush_failed_saves;
   gs_op_complete_all(p, &answered);
 }
 
@@ -462,8 +461,10 @@ static void take_in(gesso_persistence *p, gs_op_list *incoming)
       if (atomic_fetch_add(&op->board->unsaved, 1) == 0)
         atomic_fetch_add(&p->boards_unsaved, 1);
     }
-    if (op->kind == GS_OP_FLUSH || op->kind == GS_OP_CLOSE)
-      p->retry_at_ms = 0; /* try at once */
+    if (op->kind == GS_OP_FLUSH || op->kind == GS_OP_CLOSE) {
+      p->retry_at_ms = 0;            /* try at once */
+      op->need = p->failed_saves;    /* those that failed before were told so */
+    }
     if (op->kind == GS_OP_FOLD)
       p->folds_running--;
     gs_op_list_push(&p->todo, op);
@@ -474,8 +475,7 @@ static void take_in(gesso_persistence *p, gs_op_list *incoming)
 static void finish_flush(gesso_persistence *p, gs_op *op)
 {
   gs_op_list one = { NULL, NULL };
-  op->count = p->flush_failed_saves;
-  p->flush_failed_saves = 0;
+  op->count = p->failed_saves - op->need;
   gs_op_list_push(&one, op);
   gs_storage_await_sync(p, &one);
 }
@@ -669,7 +669,7 @@ static void finish(gesso_persistence *p)
   p->closed = true;
   (void)pthread_mutex_unlock(&p->lock);
   if (p->close_op != NULL) {
-    p->close_op->count = failed + p->flush_failed_saves;
+    p->close_op->count = failed + p->failed_saves - p->close_op->need;
     gs_op_complete(p, p->close_op);
   }
 }

@@ -22,8 +22,8 @@ static void finish_saves(gesso_persistence *p, gs_board *b, uint64_t upto, gesso
   for (gs_op *op; (op = gs_op_list_pop(&b->saves)) != NULL;) {
     if (op->need <= upto && (!explicit_only || op->kind == GS_OP_SAVE)) {
       op->status = status;
-      if (status != GESSO_OK && status != GESSO_E_DELETED && op->kind == GS_OP_SAVE)
-        p->flush_failed_saves++;
+      if (explicit_only && op->kind == GS_OP_SAVE)
+        p->failed_saves++;
       gs_op_list_push(&done, op);
     } else {
       gs_op_list_push(&rest, op);

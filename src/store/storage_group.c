@@ -114,11 +114,19 @@ static gesso_status close_row(group *g, gs_board *b, gs_op_list *taken)
   return s;
 }
 
+static void assign(gs_op *op, uint64_t generation)
+{
+  if (op->generation == generation)
+    return;
+  op->generation = generation;
+  op->assigned = true;
+}
+
 static gesso_status insert_board(group *g, gs_op *op, gs_board *b)
 {
   int64_t now = gs_clock_wall_ms(g->p->clock);
   if (op->generation == 0)
-    op->generation = new_generation(g->p);
+    assign(op, new_generation(g->p));
   uint64_t num = 0;
   gesso_status s = gs_backend_insert_board(g->p->backend, gs_board_name(b), op->generation, now, &num);
   if (s == GESSO_OK) {
@@ -139,7 +147,7 @@ static gesso_status apply_append(group *g, gs_op *op, gs_board *b, gs_op_list *t
     op->status = GESSO_E_USAGE;
   else if (b->row.exists && (b->row.deleted_ms != 0 || (op->generation != 0 && op->generation != b->row.generation)))
     op->status = GESSO_E_DELETED;
-  else if (!b->row.exists && op->generation != 0 && !op->written)
+  else if (!b->row.exists && op->generation != 0 && !op->assigned)
     op->status = GESSO_E_DELETED; /* the board it was meant for is gone for good */
   else if ((op->flags & GESSO_APPEND_TRUSTED) == 0) {
     op->status = gs_update_check(p->alloc, p->options.doc_memory_max, gs_op_data(op));
@@ -185,7 +193,7 @@ static gesso_status apply_delete(group *g, gs_op *op, gs_board *b)
     return GESSO_OK; /* undeleted in the last moment */
   if (!b->row.exists || (op->generation != 0 && op->generation != b->row.generation))
     return GESSO_OK;
-  op->generation = b->row.generation;
+  assign(op, b->row.generation);
   int64_t now = gs_clock_wall_ms(p->clock);
   gesso_status s = GESSO_OK;
   if (b->row.deleted_ms == 0) {
@@ -214,7 +222,7 @@ static gesso_status apply_undelete(group *g, gs_op *op, gs_board *b)
   op->status = b->row.purged_ms != 0 ? GESSO_E_DELETED : GESSO_OK;
   if (op->status != GESSO_OK || b->row.deleted_ms == 0 || (op->generation != 0 && op->generation != b->row.generation))
     return GESSO_OK;
-  op->generation = b->row.generation;
+  assign(op, b->row.generation);
   gesso_status s = begin(g);
   if (s == GESSO_OK)
     s = gs_backend_set_deleted(g->p->backend, gs_board_name(b), 0);
@@ -331,6 +339,12 @@ static void unsettle(group *g, gs_op_list *taken)
     b->known = false;
     end_batch(b, taken);
   }
+  for (gs_op *op = taken->first; op != NULL; op = op->next) {
+    if (op->assigned && !op->committed) {
+      op->assigned = false;
+      op->generation = 0;
+    }
+  }
 }
 
 /* Rows of boards whose rows are not theirs any more must be dead in the index before the name's new
@@ -373,10 +387,11 @@ gesso_status gs_storage_write_group(gesso_persistence *p, gs_op_list *ops)
   }
   sort_ops(p, &taken);
   for (gs_op *op = taken.first; op != NULL; op = op->next) {
+    op->committed = true;
     if (op->kind == GS_OP_APPEND && op->status == GESSO_OK) {
       updates++;
       bytes += op->data_len;
-      op->generation = op->board->row.generation; /* if it must be repeated: for this board only */
+      assign(op, op->board->row.generation); /* if it must be repeated: for this board only */
     } else if (op->kind == GS_OP_APPEND) {
       refused++;
     }

@@ -71,11 +71,14 @@ struct gs_op {
   uint64_t arrival;     /* order of calls */
   uint64_t seq;         /* the commit that contains it */
   uint64_t generation;  /* asked for; assigned by the first attempt */
-  uint64_t need;        /* save: the fold must reach this journal id. fold: what it reaches */
+  uint64_t need;        /* save: the fold must reach this journal id. fold: what it reaches.
+                           flush: failed_saves before it */
   uint64_t num, epoch;  /* fold: board and life of the database it was made for */
   uint64_t count;       /* flush: boards that failed. list: how many */
   gesso_status status;
   gesso_status written_status; /* append: what its first callback says */
+  bool assigned;        /* generation is not what was asked for, but what an attempt found or made */
+  bool committed;       /* once; after a failed sync it is done again all the same */
   bool counted;         /* it holds one of board->unsaved */
   bool written;         /* that completion is out */
   gs_board *board;      /* storage thread; valid while counted */
@@ -154,7 +157,7 @@ struct gesso_persistence {
   uint64_t last_commit_ms, last_commit_us, last_scan_ms, next_due_ms, next_purge_ms;
   uint64_t sync_failures_seen;
   uint32_t folds_running;
-  uint64_t flush_failed_saves;
+  uint64_t failed_saves; /* explicit ones, for want of disk or memory */
   gs_buf row_buf;                /* packing rows */
   gs_board *touched;
   int64_t free_pages;

@@ -29,9 +29,8 @@ static int before(void *ctx, gs_vfs_event *ev)
   test_disk *d = ctx;
   if (ev->op == GS_VFS_SYNC) {
     atomic_fetch_add(&d->syncs, 1);
-    int ms = atomic_load(&d->sync_delay_ms);
-    if (ms != 0)
-      sleep_ms(ms);
+    while (atomic_load(&d->hold_syncs))
+      sleep_ms(1);
     if (take(&d->fail_syncs)) {
       atomic_fetch_add(&d->failed_syncs, 1);
       return SQLITE_IOERR_FSYNC;

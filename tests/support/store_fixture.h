@@ -18,11 +18,11 @@
 
 #include <cmocka.h>
 
-/* A disk that delays and fails. The lies it may tell: a sync takes long; a sync fails, and what was
+/* A disk that delays and fails. The lies it may tell: a sync takes as long as it likes; a sync fails, and what was
  * not synced may be lost; writes fail, or the disk is full; a write stops half way. */
 typedef struct test_disk {
   gs_vfs_hooks hooks;
-  atomic_int sync_delay_ms;
+  atomic_bool hold_syncs;  /* syncs take until this is false again */
   atomic_int fail_syncs;   /* so many of the next ones fail; negative: all */
   atomic_int fail_writes;  /* the same; with `full` the error is that of a full disk */
   atomic_bool full, tear;  /* tear: half of what fails is written all the same */

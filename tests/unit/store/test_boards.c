@@ -75,12 +75,14 @@ static void load_follows_an_append_that_is_still_on_its_way(void **state)
 {
   store *s = *state;
   gesso_buffer u = update_set(1, "a", "x");
-  atomic_store(&s->disk.sync_delay_ms, 200);
+  atomic_store(&s->disk.hold_syncs, true);
   bool synced = false;
   assert_int_equal(gesso_board_persistence_append(s->p, text("b"), 0, (gesso_bytes){ u.data, u.len }, 0, NULL,
                                                   set_flag, &synced),
                    GESSO_OK);
   expect_json(s, "b", "{\"a\":\"x\"}");
+  assert_false(synced);
+  atomic_store(&s->disk.hold_syncs, false);
   store_wait_for(s, &synced);
   gesso_buffer_free(&u);
 }
@@ -140,7 +142,6 @@ static void one_group_writes_the_updates_of_a_board_as_one_row(void **state)
 {
   store *s = *state;
   put(s, "warm", 9, "a", "x");
-  atomic_store(&s->disk.sync_delay_ms, 50);
   gesso_board_info info;
   bool done[20] = { false };
   for (int i = 0; i < 20; i++) {
@@ -182,7 +183,7 @@ static void written_comes_before_synced_and_does_not_wait_for_it(void **state)
   store *s = *state;
   put(s, "b", 1, "a", "1");
   gesso_buffer u = update_set(2, "b", "2");
-  atomic_store(&s->disk.sync_delay_ms, 300);
+  atomic_store(&s->disk.hold_syncs, true);
   order o = { "" };
   assert_int_equal(gesso_board_persistence_append(s->p, text("b"), 0, (gesso_bytes){ u.data, u.len }, 0, mark_written,
                                                   mark_synced, &o),
@@ -190,22 +191,33 @@ static void written_comes_before_synced_and_does_not_wait_for_it(void **state)
   while (o.seen[0] == '\0')
     (void)gesso_persistence_wait(s->p, -1);
   assert_string_equal(o.seen, "w");
+  atomic_store(&s->disk.hold_syncs, false);
   while (o.seen[1] == '\0')
     (void)gesso_persistence_wait(s->p, -1);
   assert_string_equal(o.seen, "ws");
   gesso_buffer_free(&u);
 }
 
+static void set_status(void *ctx, gesso_status status)
+{
+  *(gesso_status *)ctx = status;
+}
+
 static void delete_beats_a_pending_save(void **state)
 {
   store *s = *state;
   put(s, "b", 1, "a", "1");
+  put(s, "c", 1, "a", "1");
+  gesso_status saved = GESSO_OK;
   bool done[3] = { false };
-  assert_int_equal(gesso_board_persistence_save_debounced(s->p, text("b"), set_flag, &done[0]), GESSO_OK);
-  assert_int_equal(gesso_board_persistence_save(s->p, text("b"), set_flag, &done[1]), GESSO_OK);
-  assert_int_equal(gesso_board_persistence_delete(s->p, text("b"), 0, set_flag, &done[2]), GESSO_OK);
+  assert_int_equal(gesso_board_persistence_save_debounced(s->p, text("b"), set_status, &saved), GESSO_OK);
+  assert_int_equal(gesso_board_persistence_delete(s->p, text("b"), 0, set_flag, &done[0]), GESSO_OK);
+  assert_int_equal(gesso_board_persistence_save(s->p, text("c"), set_flag, &done[1]), GESSO_OK); /* may win or not */
+  assert_int_equal(gesso_board_persistence_delete(s->p, text("c"), 0, set_flag, &done[2]), GESSO_OK);
   for (int i = 0; i < 3; i++)
     store_wait_for(s, &done[i]);
+  assert_int_equal(saved, GESSO_E_DELETED);
+  assert_int_equal(store_load(s, "c").result, GESSO_LOAD_DELETED);
   assert_int_equal(store_load(s, "b").result, GESSO_LOAD_DELETED);
   gesso_buffer u = update_set(2, "b", "2");
   assert_int_equal(store_append(s, "b", (gesso_bytes){ u.data, u.len }), GESSO_E_DELETED);

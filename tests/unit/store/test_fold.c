@@ -1,0 +1,320 @@
+/* When states are folded, what that leaves of the journal, and rows that cannot be folded. */
+#include "store_fixture.h"
+
+#include <stdio.h>
+
+static int setup(void **state)
+{
+  store *s = malloc(sizeof *s);
+  store_init(s);
+  s->manual_clock = true;
+  store_open(s);
+  *state = s;
+  return 0;
+}
+
+static int teardown(void **state)
+{
+  store_finish(*state);
+  free(*state);
+  return 0;
+}
+
+static void put(store *s, const char *board, uint64_t client, const char *key, const char *value)
+{
+  gesso_buffer u = update_set(client, key, value);
+  assert_int_equal(store_append(s, board, (gesso_bytes){ u.data, u.len }), GESSO_OK);
+  gesso_buffer_free(&u);
+}
+
+/* Moves the clock on in small steps, as far as the store has reached each. */
+static void let_pass(store *s, uint64_t ms)
+{
+  for (uint64_t at = 0; at < ms; at += 100) {
+    store_advance_ms(s, 100);
+    assert_int_equal(store_flush(s), 0);
+  }
+}
+
+/* Waits for folds that have been started to be stored. */
+static uint64_t folds(store *s, uint64_t at_least)
+{
+  uint64_t n;
+  while ((n = store_stats(s).folds) < at_least) {
+    store_advance_ms(s, 60);
+    (void)store_flush(s);
+  }
+  return n;
+}
+
+static void a_quiet_board_is_folded_after_the_debounce(void **state)
+{
+  store *s = *state;
+  put(s, "b", 1, "k", "v");
+  let_pass(s, 4500);
+  assert_int_equal(store_stats(s).folds, 0);
+  put(s, "b", 2, "l", "v");
+  let_pass(s, 4500);
+  assert_int_equal(store_stats(s).folds, 0); /* the second update began the wait anew */
+  let_pass(s, 1000);
+  assert_int_equal(folds(s, 1), 1);
+  gesso_board_info info;
+  assert_int_equal(store_show(s, "b", &info), GESSO_OK);
+  assert_int_equal(info.journal_bytes, 0);
+  assert_int_equal(info.version, 1);
+}
+
+static void a_busy_board_is_folded_after_the_ceiling(void **state)
+{
+  store *s = *state;
+  for (int i = 0; i < 32; i++) {
+    char key[8];
+    (void)snprintf(key, sizeof key, "k%d", i);
+    put(s, "b", (uint64_t)i + 1, key, "v");
+    let_pass(s, 1000);
+  }
+  assert_true(folds(s, 1) >= 1);
+}
+
+static void a_journal_of_64_kb_is_folded_without_a_pause(void **state)
+{
+  store *s = *state;
+  char value[4001];
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  for (uint64_t i = 1; i <= 17; i++)
+    put(s, "b", i, "k", value);
+  store_advance_ms(s, 60);
+  assert_int_equal(folds(s, 1), 1);
+}
+
+static void save_debounced_completes_with_the_fold_and_rows_since_stay(void **state)
+{
+  store *s = *state;
+  bool done = false;
+  put(s, "b", 1, "k", "v");
+  assert_int_equal(gesso_board_persistence_save_debounced(s->p, text("b"), set_flag, &done), GESSO_OK);
+  let_pass(s, 4000);
+  assert_false(done);
+  let_pass(s, 1500);
+  store_wait_for(s, &done);
+  put(s, "b", 2, "l", "v");
+  loaded l = store_load(s, "b");
+  assert_true(l.state_len > 0);
+  assert_int_equal(l.update_count, 1);
+  gesso_doc_destroy(l.doc);
+}
+
+static void folded_rows_are_cut_from_the_front_when_the_store_is_idle(void **state)
+{
+  store *s = *state;
+  for (uint64_t i = 1; i <= 20; i++)
+    put(s, "b", i, "k", "v");
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  while (store_stats(s).journal_rows != 0) {
+    store_advance_ms(s, 600);
+    (void)store_flush(s);
+  }
+  assert_int_equal(store_stats(s).journal_bytes, 0);
+}
+
+static void the_cap_folds_the_owners_of_the_oldest_rows(void **state)
+{
+  store *s = *state;
+  (void)store_close(s);
+  s->options.journal_bytes_max = 20000;
+  s->options.debounce_ms = s->options.max_wait_ms = 3600 * 1000;
+  store_open(s);
+  char value[3001], board[8];
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  for (int i = 0; i < 10; i++) { /* no board alone has enough to be folded */
+    (void)snprintf(board, sizeof board, "b%d", i);
+    put(s, board, 1, "k", value);
+  }
+  assert_true(folds(s, 3) >= 3);
+  while (store_stats(s).journal_bytes > 20000) {
+    store_advance_ms(s, 100);
+    (void)store_flush(s);
+  }
+  gesso_board_info info;
+  assert_int_equal(store_show(s, "b0", &info), GESSO_OK);
+  assert_int_equal(info.version, 1);
+  assert_int_equal(store_show(s, "b9", &info), GESSO_OK);
+  assert_int_equal(info.version, 0);
+}
+
+static void a_damaged_journal_row_makes_the_board_unreadable_and_stays(void **state)
+{
+  store *s = *state;
+  put(s, "bad", 1, "k", "v");
+  put(s, "good", 1, "k", "v");
+  (void)store_close(s);
+  store_sql(s, "UPDATE journal SET data = zeroblob(length(data)) WHERE board = 1");
+  store_open(s);
+  loaded l = store_load(s, "bad");
+  assert_int_equal(l.result, GESSO_LOAD_UNREADABLE);
+  assert_int_equal(l.status, GESSO_E_CORRUPT);
+  assert_non_null(strstr(l.message, "damaged"));
+  assert_int_equal(store_save(s, "bad"), GESSO_E_CORRUPT);
+  assert_int_equal(store_stats(s).folds_failed, 1);
+  assert_int_equal(store_save(s, "good"), GESSO_OK);
+  put(s, "bad", 2, "l", "v"); /* what still comes is kept as well */
+  (void)store_close(s);
+  assert_int_equal(store_sql_int(s, "SELECT count(*) FROM journal WHERE board = 1"), 2);
+  store_open(s);
+}
+
+static void rows_of_an_unreadable_board_are_set_aside_when_the_journal_is_full(void **state)
+{
+  store *s = *state;
+  put(s, "bad", 1, "k", "v");
+  (void)store_close(s);
+  store_sql(s, "UPDATE journal SET hash = hash + 1");
+  s->options.journal_bytes_max = 10000;
+  store_open(s);
+  assert_int_equal(store_save(s, "bad"), GESSO_E_CORRUPT);
+  char value[3001], board[8];
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  for (int i = 0; i < 8; i++) {
+    (void)snprintf(board, sizeof board, "b%d", i);
+    put(s, board, 1, "k", value);
+    let_pass(s, 200);
+  }
+  while (store_stats(s).journal_bytes > 10000) {
+    store_advance_ms(s, 100);
+    (void)store_flush(s);
+  }
+  loaded l = store_load(s, "bad");
+  assert_int_equal(l.result, GESSO_LOAD_UNREADABLE); /* not an empty board */
+  (void)store_close(s);
+  assert_int_equal(store_sql_int(s, "SELECT count(*) FROM journal_aside"), 1);
+  assert_int_equal(store_sql_int(s, "SELECT count(*) FROM journal WHERE board = 1"), 0);
+  /* Somebody repairs it. */
+  store_sql(s, "UPDATE journal_aside SET hash = hash - 1");
+  store_open(s);
+  char json[4096];
+  store_json(s, "bad", json);
+  assert_string_equal(json, "{\"k\":\"v\"}");
+}
+
+static void an_unknown_encoding_is_refused_and_kept(void **state)
+{
+  store *s = *state;
+  put(s, "b", 1, "k", "v");
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  (void)store_close(s);
+  store_sql(s, "UPDATE board_states SET enc = 2");
+  store_open(s);
+  loaded l = store_load(s, "b");
+  assert_int_equal(l.result, GESSO_LOAD_UNREADABLE);
+  assert_int_equal(l.status, GESSO_E_VERSION);
+  put(s, "b", 2, "l", "v");
+  assert_int_equal(store_save(s, "b"), GESSO_E_VERSION);
+  (void)store_close(s);
+  assert_int_equal(store_sql_int(s, "SELECT count(*) FROM board_states WHERE enc = 2"), 1);
+  store_open(s);
+}
+
+static void a_plain_row_without_checksums_is_readable(void **state)
+{
+  store *s = *state;
+  put(s, "b", 1, "k", "v");
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  (void)store_close(s);
+  /* The columns that board_states must have, and nothing else. */
+  store_sql(s, "CREATE TEMP TABLE t AS SELECT board_id, state, updated_at, enc FROM board_states;"
+               "DELETE FROM board_states;"
+               "INSERT INTO board_states(board_id, state, updated_at) SELECT board_id, state, updated_at FROM t "
+               "WHERE enc = 1;");
+  assert_int_equal(store_sql_int(s, "SELECT count(*) FROM board_states"), 1);
+  store_open(s);
+  char json[4096];
+  store_json(s, "b", json);
+  assert_string_equal(json, "{\"k\":\"v\"}");
+}
+
+static void the_trash_is_emptied_when_its_time_is_over(void **state)
+{
+  store *s = *state;
+  gesso_board_info info;
+  put(s, "b", 1, "k", "v");
+  assert_int_equal(store_delete(s, "b", 0), GESSO_OK);
+  store_advance_ms(s, (uint64_t)6 * 24 * 3600 * 1000);
+  assert_int_equal(store_show(s, "b", &info), GESSO_OK);
+  assert_true(info.deleted_ms != 0 && info.purged_ms == 0);
+  do {
+    store_advance_ms(s, (uint64_t)12 * 3600 * 1000);
+    assert_int_equal(store_show(s, "b", &info), GESSO_OK);
+  } while (info.purged_ms == 0);
+  assert_true(info.purged_ms - info.deleted_ms >= (int64_t)7 * 24 * 3600 * 1000);
+  assert_int_equal(store_undelete(s, "b"), GESSO_E_DELETED);
+}
+
+/* One shape is dragged 36,000 times; at 60 a second that is ten minutes. */
+static void dragging_one_shape_does_not_fill_the_disk(void **state)
+{
+  store *s = *state;
+  gesso_doc_options o = { .size = sizeof o, .client_id = 5 };
+  gesso_doc *doc = gesso_doc_create(&o);
+  gesso_type m = gesso_doc_root(doc, text("m"), GESSO_MAP);
+  put(s, "b", 1, "k", "v");
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  int64_t before = store_file_size(s, "gesso.db") + store_file_size(s, "gesso.db-wal"), peak = 0;
+  assert_int_equal(gesso_board_persistence_attach(s->p, text("b"), 0, doc, NULL, NULL, NULL), GESSO_OK);
+  for (int i = 0; i < 36000; i++) {
+    char value[64];
+    (void)snprintf(value, sizeof value, "{\"x\":%d,\"y\":%d}", i, i * 7 % 1000);
+    gesso_value v = { .kind = GESSO_VALUE_JSON, .bytes = text(value) };
+    assert_int_equal(gesso_map_set(doc, m, text("shape"), v, NULL), GESSO_OK);
+    if (i % 6 == 5) {
+      store_advance_ms(s, 100);
+      if (i % 60 == 59)
+        assert_int_equal(store_flush(s), 0);
+      int64_t size = store_file_size(s, "gesso.db") + store_file_size(s, "gesso.db-wal");
+      peak = GS_MAX(peak, size);
+    }
+  }
+  assert_int_equal(gesso_board_persistence_detach(s->p, doc), GESSO_OK);
+  gesso_doc_destroy(doc);
+  let_pass(s, 10000);
+  int64_t grown = 0;
+  for (int i = 0; i < 20000; i++) { /* the last steps are other threads', which have no such clock */
+    store_advance_ms(s, 100);
+    (void)gesso_persistence_wait(s->p, 1);
+    grown = store_file_size(s, "gesso.db") + store_file_size(s, "gesso.db-wal") - before;
+    if (grown < 200 * 1024 && store_stats(s).journal_rows == 0)
+      break;
+  }
+  print_message("36,000 drags: %lld KB more than before, %lld KB at most, %llu folds\n", (long long)grown / 1024,
+                (long long)peak / 1024, (unsigned long long)store_stats(s).folds);
+  assert_true(grown < 200 * 1024);
+  assert_true(peak < 16 * 1024 * 1024);
+  loaded l = store_load(s, "b");
+  assert_int_equal(l.update_count, 0);
+  gesso_doc_destroy(l.doc);
+  char json[4096];
+  store_json(s, "b", json);
+  assert_non_null(strstr(json, "\"x\":35999"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+  const struct CMUnitTest tests[] = {
+    T(a_quiet_board_is_folded_after_the_debounce),
+    T(a_busy_board_is_folded_after_the_ceiling),
+    T(a_journal_of_64_kb_is_folded_without_a_pause),
+    T(save_debounced_completes_with_the_fold_and_rows_since_stay),
+    T(folded_rows_are_cut_from_the_front_when_the_store_is_idle),
+    T(the_cap_folds_the_owners_of_the_oldest_rows),
+    T(a_damaged_journal_row_makes_the_board_unreadable_and_stays),
+    T(rows_of_an_unreadable_board_are_set_aside_when_the_journal_is_full),
+    T(an_unknown_encoding_is_refused_and_kept),
+    T(a_plain_row_without_checksums_is_readable),
+    T(the_trash_is_emptied_when_its_time_is_over),
+    T(dragging_one_shape_does_not_fill_the_disk),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
