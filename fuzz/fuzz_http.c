@@ -22,7 +22,7 @@ typedef struct cuts {
 
 static size_t next_piece(cuts *c, size_t left)
 {
-  if (c->mode == 0)
+  if (c->mode == 0 || left == 0)
     return left;
   if (c->mode == 1)
     return 1;
@@ -158,7 +158,9 @@ static int other_done(http_parser *p)
   return 0;
 }
 
-/* The other parser must take the same bytes for exactly one request with a body of the same length. */
+/* The other parser may refuse what we accept (it takes any header whose name begins with
+ * "Transfer-Encoding" for that one), but what it accepts must end at the same byte, with a body of
+ * the same length. */
 static void ask_other(const uint8_t *data, const requests *seen)
 {
   for (size_t i = 0; i < seen->count; i++) {
@@ -171,7 +173,8 @@ static void ask_other(const uint8_t *data, const requests *seen)
     o.parser.data = &o;
     size_t len = seen->at[i].to - seen->at[i].from;
     size_t n = http_parser_execute(&o.parser, &settings, (const char *)data + seen->at[i].from, len);
-    FUZZ_CHECK(HTTP_PARSER_ERRNO(&o.parser) == HPE_OK);
+    if (HTTP_PARSER_ERRNO(&o.parser) != HPE_OK && o.done == 0)
+      continue;
     FUZZ_CHECK(n == len && o.done == 1);
     FUZZ_CHECK(o.body_len == seen->at[i].body_len);
   }

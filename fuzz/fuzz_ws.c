@@ -18,7 +18,7 @@ typedef struct cuts {
 
 static size_t next_piece(cuts *c, size_t left)
 {
-  if (c->mode == 0)
+  if (c->mode == 0 || left == 0)
     return left;
   if (c->mode == 1)
     return 1;
