@@ -146,17 +146,23 @@ static void peer_read(struct peer *p)
   }
 }
 
-void server_turn(void)
+static void turn(int wait_ms)
 {
-  assert_int_equal(gs_loop_turn(srv.loop, 1), GESSO_OK);
+  assert_int_equal(gs_loop_turn(srv.loop, wait_ms), GESSO_OK);
   for (struct peer *p = peers; p != NULL; p = p->next)
     peer_read(p);
 }
 
+void server_turn(void)
+{
+  turn(1);
+}
+
 void server_settle(void)
 {
-  for (int i = 0; i < 20; i++)
-    server_turn();
+  for (int i = 0; i < SETTLE_TURNS - 1; i++)
+    turn(0);
+  turn(1);
 }
 
 void server_pass_ms(uint64_t ms)

@@ -47,6 +47,7 @@ void server_turn(void);
   } while (0)
 
 /* Some turns, for what must not happen. */
+#define SETTLE_TURNS 10
 void server_settle(void);
 void server_pass_ms(uint64_t ms);
 

@@ -298,7 +298,7 @@ static void no_descriptors_left_does_not_spin(void **state)
   /* Nothing is pending, so the loop sleeps. */
   uint64_t turns = gs_loop_turns(srv.loop), reads = server_stats().reads;
   server_settle();
-  assert_int_equal(gs_loop_turns(srv.loop) - turns, 20);
+  assert_int_equal(gs_loop_turns(srv.loop) - turns, SETTLE_TURNS);
   assert_int_equal(server_stats().reads, reads);
   static struct peer late;
   peer_open(&late);
