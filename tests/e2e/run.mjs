@@ -61,15 +61,26 @@ try {
     console.log(`${problem ? 'FAIL' : 'ok  '} ${name} (${Date.now() - start} ms)`)
     if (problem) console.log(`     ${String(problem.stack ?? problem).replace(/\n/g, '\n     ')}`)
   }
-  if (shots) await takeShots({ server, browser, folder: path.resolve(shots) })
+  if (shots) {
+    /* On boards of their own, without what the scenes left behind. */
+    const clean = new Server(binary)
+    await clean.start()
+    await takeShots({ server: clean, browser, folder: path.resolve(shots) })
+    await clean.stop()
+    clean.forget()
+  }
 } catch (error) {
   failed++
   console.error(error)
 } finally {
   await browser?.close().catch(() => {})
-  await server.stop()
+  const status = await server.stop()
+  if (status !== null && status !== 0) {
+    failed++
+    console.log(`FAIL the server ended with ${status}`)
+  }
   if (failed > 0) console.log(server.log.join('').split('\n').slice(-40).join('\n'))
-  fs.rmSync(server.data, { recursive: true, force: true })
+  server.forget()
 }
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -22,7 +22,11 @@ export async function until(what, ask, ms = patience) {
   }
 }
 
+let nextPort = Number(process.env.GESSO_E2E_PORT) || 0
+
+/* GESSO_E2E_PORT names the first of the ports to take; else the system chooses. */
 function freePort() {
+  if (nextPort > 0) return Promise.resolve(nextPort++)
   return new Promise((resolve, reject) => {
     const probe = net.createServer()
     probe.on('error', reject)
@@ -42,7 +46,7 @@ export class Server {
   }
 
   async start() {
-    this.port ??= Number(process.env.GESSO_E2E_PORT) || await freePort()
+    this.port ??= await freePort()
     this.url = `http://127.0.0.1:${this.port}`
     const child = spawn(this.binary, ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data], {
       stdio: ['ignore', 'pipe', 'pipe']
@@ -66,12 +70,23 @@ export class Server {
   end(signal) {
     const child = this.child
     this.child = null
-    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+    if (!child) return Promise.resolve(null)
+    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode ?? child.signalCode)
     return new Promise((done) => {
       child.on('exit', (code, why) => done(code ?? why))
       child.kill(signal)
     })
   }
+
+  /* A server of its own on a copy of this one's data. This one must not be running. */
+  async copy() {
+    const other = new Server(this.binary)
+    fs.cpSync(this.data, other.data, { recursive: true })
+    await other.start()
+    return other
+  }
+
+  forget() { fs.rmSync(this.data, { recursive: true, force: true }) }
 
   /* No farewell of any kind. */
   kill() { return this.end('SIGKILL') }
@@ -101,9 +116,9 @@ export class Visitor {
 
   static async come(browser, server, name, options = {}) {
     const visitor = new Visitor()
-    visitor.server = server
+    visitor.server = options.server ?? server
     visitor.name = name
-    visitor.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', ...options })
+    visitor.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', ...options, server: undefined, hue: undefined })
     await visitor.context.addInitScript(([who, hue]) => {
       if (!localStorage.getItem('gesso:user'))
         localStorage.setItem('gesso:user', JSON.stringify({ id: `e2e-${who}`, name: who, hue }))
