@@ -152,18 +152,22 @@ bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t del
 void gs_pending_add_reserved(gesso_doc *doc, const gs_in *in)
 {
   gs_pending *p = doc->pending;
-  /* Nothing to do when one struct that waits already covers it. */
+  /* Nothing to do when what waits already covers it: the first to come is kept, as in Yjs. The walk is short on
+   * purpose: a peer that sends one long struct again and again must not make it long. */
+  unsigned steps = 0;
+  uint32_t end = in->clock + in->len, covered = in->clock;
   uint32_t near = gs_ptree_before(&p->structs, in->client, in->clock);
-  if (near != 0) {
-    gs_pnode *nd = &p->structs.v[near];
-    if (nd->clock + nd->len >= in->clock + in->len)
+  for (uint32_t i = near; i != 0 && p->structs.v[i].clock <= covered && steps++ < 256;
+       i = gs_ptree_after(&p->structs, in->client, i)) {
+    covered = GS_MAX(covered, p->structs.v[i].clock + p->structs.v[i].len);
+    if (covered >= end)
       return;
-    if (nd->clock == in->clock)
-      gs_pending_remove(doc, near);
   }
+  if (near != 0 && p->structs.v[near].clock == in->clock)
+    gs_pending_remove(doc, near);
   /* Drop those that it covers: starts and ends of one client's nodes both ascend. */
   for (uint32_t next; (next = gs_ptree_from(&p->structs, in->client, in->clock)) != 0 &&
-                      p->structs.v[next].clock + p->structs.v[next].len <= in->clock + in->len;)
+                      p->structs.v[next].clock + p->structs.v[next].len <= end;)
     gs_pending_remove(doc, next);
   uint32_t ix = gs_ptree_insert_reserved(doc, &p->structs, in->client, in->clock, in->len);
   p->structs.v[ix].at = p->bytes_len;
