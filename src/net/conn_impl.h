@@ -170,6 +170,8 @@ bool gs_conn_push(gs_conn *conn, gs_frame *frame);
 void gs_conn_write(gs_conn *conn);
 /* Drops what need not go out: everything but a begun frame and, if `keep_control`, control frames. */
 size_t gs_conn_cut_queue(gs_conn *conn, bool keep_control);
+/* Gives back the chunks that no queue uses. */
+void gs_net_free_chunks(gs_net *net);
 /* Gives back the queue's memory, written or not. */
 void gs_conn_free_queue(gs_conn *conn);
 

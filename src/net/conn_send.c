@@ -31,6 +31,16 @@ static void give_chunk(gs_net *net, gs_chunk *chunk)
   net->free_chunk_count++;
 }
 
+void gs_net_free_chunks(gs_net *net)
+{
+  while (net->free_chunks != NULL) {
+    gs_chunk *chunk = net->free_chunks;
+    net->free_chunks = chunk->next;
+    gs_free(net->options.alloc, chunk, sizeof *chunk);
+  }
+  net->free_chunk_count = 0;
+}
+
 bool gs_conn_push(gs_conn *conn, gs_frame *frame)
 {
   if (frame->len == 0) {

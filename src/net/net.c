@@ -158,6 +158,18 @@ gs_conn *gs_conn_adopt(gs_net *net, int fd)
   return NULL;
 }
 
+/* Nobody is left: what the crowd needed is given back. Ids go on from `serial`. */
+static void give_back_tables(gs_net *net)
+{
+  const gesso_allocator *al = net->options.alloc;
+  gs_free(al, net->slots, net->slot_cap * sizeof *net->slots);
+  gs_free(al, net->free_slots, net->free_cap * sizeof *net->free_slots);
+  net->slots = NULL;
+  net->free_slots = NULL;
+  net->slot_cap = net->slot_end = net->free_cap = net->free_count = 0;
+  gs_net_free_chunks(net);
+}
+
 void gs_conn_free(gs_conn *conn)
 {
   gs_net *net = conn->net;
@@ -168,6 +180,8 @@ void gs_conn_free(gs_conn *conn)
   (void)close(conn->watch.fd);
   net->slots[slot] = NULL;
   net->free_slots[net->free_count++] = slot;
+  if (net->free_count == net->slot_end)
+    give_back_tables(net);
   gs_free(net->options.alloc, conn, sizeof *conn);
 }
 
@@ -480,15 +494,9 @@ void gs_net_destroy(gs_net *net)
   gs_loop_remove_hook(net->loop, &net->flush_hook, GS_PHASE_FLUSH);
   if (net->spare_fd >= 0)
     (void)close(net->spare_fd);
-  while (net->free_chunks != NULL) {
-    gs_chunk *chunk = net->free_chunks;
-    net->free_chunks = chunk->next;
-    gs_free(al, chunk, sizeof *chunk);
-  }
+  give_back_tables(net);
   gs_frame_release(net->ping);
   gs_free(al, net->receive, net->options.receive_size);
-  gs_free(al, net->slots, net->slot_cap * sizeof *net->slots);
-  gs_free(al, net->free_slots, net->free_cap * sizeof *net->free_slots);
   gs_free(al, net, sizeof *net);
 }
 

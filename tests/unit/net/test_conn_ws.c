@@ -607,6 +607,7 @@ static void destroying_reports_every_connection(void **state)
 static void an_idle_connection_is_small(void **state)
 {
   (void)state;
+  size_t empty = srv.memory.live;
   peer_socket(&crowd[0], "/");
   server_settle();
   size_t before = srv.memory.live;
@@ -619,6 +620,10 @@ static void an_idle_connection_is_small(void **state)
   expect_frame(&crowd[7], GS_WS_BINARY, bytes_of("some traffic"));
   server_settle();
   assert_true(srv.memory.live - before <= (CROWD - 1) * 400 + 256);
+  for (int i = 0; i < CROWD; i++)
+    peer_close(&crowd[i]);
+  UNTIL(srv.closes == CROWD);
+  assert_int_equal(srv.memory.live, empty);
 }
 
 /* A little session, with the nth allocation and all after it failing: whatever happens, nothing

@@ -379,10 +379,30 @@ static void a_signal_handler_may_stop_the_loop(void **state)
   assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
 }
 
+static void clocks_tell_the_time(void **state)
+{
+  (void)state;
+  assert_int_equal(gs_clock_mono_us(&mc.clock), 123456000);
+  assert_int_equal(gs_clock_mono_ms(&mc.clock), 123456);
+  assert_int_equal(gs_clock_wall_ms(&mc.clock), 1700000000000);
+  gs_manual_clock_advance_ms(&mc, 1500);
+  assert_int_equal(gs_clock_mono_ms(&mc.clock), 124956);
+  assert_int_equal(gs_clock_wall_ms(&mc.clock), 1700000001500);
+  turn();
+  assert_int_equal(gs_loop_now_ms(loop), 124956);
+  mc.us -= 5000000; /* a clock that steps back does not take the loop with it */
+  turn();
+  assert_int_equal(gs_loop_now_ms(loop), 124956);
+  uint64_t before = gs_clock_mono_us(NULL);
+  assert_true(gs_clock_mono_us(gs_clock_system()) >= before);
+  assert_true(gs_clock_wall_ms(NULL) > 1700000000000);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
+    T(clocks_tell_the_time),
     T(a_timer_fires_once_and_not_early),
     T(a_stopped_timer_does_not_fire),
     T(a_timer_that_sets_itself_does_not_hold_the_turn),
