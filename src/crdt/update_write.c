@@ -64,7 +64,9 @@ static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_
     gs_write_bytes(out, gs_key_text(doc, name));
 }
 
-static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset)
+/* Yjs sends a state that has pending parts through its merge of updates, which forgets the map-key bit of
+ * items whose key is not spelled out. Readers ignore it there; `merged` does the same for equal bytes. */
+static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, bool merged)
 {
   unsigned kind = gs_kind(it);
   if (kind == GS_GC) {
@@ -75,7 +77,9 @@ static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uin
   gs_id origin = offset > 0 ? (gs_id){ gs_client_of(it), it->clock + offset - 1 } : it->origin;
   const gs_slot *slot = &doc->slots[it->slot];
   gs_buf_put(out, (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) |
-                            (it->right_origin.client != 0 ? RIGHT_ORIGIN : 0) | (slot->key != 0 ? MAP_KEY : 0)));
+                            (it->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
+                            (slot->key != 0 && !(merged && (origin.client != 0 || it->right_origin.client != 0)) ? MAP_KEY
+                                                                                                                : 0)));
   if (origin.client != 0)
     write_id(doc, out, origin);
   if (it->right_origin.client != 0)
@@ -132,13 +136,13 @@ static int higher_id_first(const void *a, const void *b)
   return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from)
+static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from, bool merged)
 {
   gs_pos p = gs_structs_find(doc, client, from);
   const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
-  write_item(doc, out, it, from - it->clock);
+  write_item(doc, out, it, from - it->clock, merged);
   while (gs_pos_next(doc, client, &p))
-    write_item(doc, out, &doc->items[gs_struct_at(doc, client, p)], 0);
+    write_item(doc, out, &doc->items[gs_struct_at(doc, client, p)], 0, merged);
 }
 
 /* --- pending structs behind the integrated ones --- */
@@ -275,7 +279,7 @@ void gs_write_txn(gesso_doc *doc, gs_buf *out)
     gs_write_varuint(out, gs_structs_from(doc, ord[i].client, gs_structs_find(doc, ord[i].client, ord[i].from)));
     gs_write_varuint(out, ord[i].id);
     gs_write_varuint(out, ord[i].from);
-    write_structs(doc, out, ord[i].client, ord[i].from);
+    write_structs(doc, out, ord[i].client, ord[i].from, false);
   }
   gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);
   write_delete_set(doc, out, &txn->dels);
@@ -333,7 +337,7 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
     gs_write_varuint(&buf, c->id);
     gs_write_varuint(&buf, some ? from : pending_start(doc, client, at));
     if (some)
-      write_structs(doc, &buf, client, from);
+      write_structs(doc, &buf, client, from, doc->pending->structs.count > 0 || doc->pending->dels.count > 0);
     if (c->pending > 0)
       (void)pending_structs(doc, &buf, client, at, !some);
   }
