@@ -271,6 +271,37 @@ static void hold(gs_conn *conn, const uint8_t *data, size_t len)
   memcpy(conn->held->data, data, len);
 }
 
+/* Brings the account of incomplete input up to date. */
+static void account(gs_conn *conn)
+{
+  size_t now = gs_ws_parser_memory(&conn->ws);
+  if (conn->http != NULL)
+    now += sizeof *conn->http + conn->http->head.capacity + conn->http->body.capacity;
+  if (conn->held != NULL)
+    now += sizeof *conn->held + conn->held->capacity;
+  conn->net->stats.partial_bytes += now;
+  conn->net->stats.partial_bytes -= conn->partial;
+  conn->partial = now;
+}
+
+/* Incomplete input of all connections together is bounded. Whoever was just read and holds more than
+ * a receive buffer's worth has to go. */
+static void check_memory(gs_conn *conn)
+{
+  gs_net *net = conn->net;
+  account(conn);
+  if (net->stats.partial_bytes <= net->options.partial_max || conn->partial <= net->options.receive_size)
+    return;
+  if (conn->state == GS_CONN_HTTP) {
+    net->stats.short_of_memory++;
+    gs_conn_refuse(conn, 503, "too much is being received at once");
+  } else if (conn->state == GS_CONN_OPEN) {
+    static const char why[] = "too much is being received at once";
+    net->stats.short_of_memory++;
+    end_socket(conn, GS_WS_CODE_TRY_LATER, (gesso_bytes){ (const uint8_t *)why, sizeof why - 1 }, true);
+  }
+}
+
 static bool may_read(const gs_conn *conn)
 {
   return conn->state != GS_CONN_ANSWERING && conn->state != GS_CONN_RESPONDING
@@ -332,6 +363,7 @@ void gs_conn_read(gs_conn *conn)
     hold(conn, net->receive + used, (size_t)n - used);
   else if (conn->readable && may_read(conn))
     gs_net_add_ready(conn);
+  check_memory(conn);
 }
 
 void gs_conn_ready(gs_watch *watch, uint32_t events)
@@ -418,6 +450,7 @@ static void bury(gs_conn *conn)
   gs_conn_free_http(conn);
   gs_conn_free_queue(conn);
   gs_ws_parser_finish(&conn->ws, conn->net->options.alloc);
+  account(conn);
   gs_conn_free(conn);
 }
 
@@ -431,6 +464,7 @@ void gs_conn_work(gs_conn *conn)
     gs_conn_free_http(conn);
   if (conn->state >= GS_CONN_LINGER)
     gs_ws_parser_finish(&conn->ws, conn->net->options.alloc);
+  account(conn);
   if (conn->pong != NULL && !conn->pong_queued && conn->state == GS_CONN_OPEN) {
     conn->pong_queued = gs_conn_push(conn, conn->pong);
     conn->pong = NULL;

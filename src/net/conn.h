@@ -33,6 +33,8 @@ typedef struct gs_net_options {
   uint32_t connections_max;      /* 10,000; past it a new one is answered 503 and closed */
   uint64_t frame_max;            /* 16 MiB */
   uint64_t message_max;          /* 16 MiB */
+  uint64_t partial_max;          /* 256 MiB held for incomplete messages and requests of all
+                                    connections; whoever goes past it is closed with 1013, or 503 */
   uint32_t queue_max;            /* 4 MiB; see gs_conn_send */
   uint32_t head_timeout_ms;      /* 10 s from the first byte awaited to the end of the head */
   uint32_t body_timeout_ms;      /* 60 s for the body */
@@ -186,6 +188,7 @@ typedef struct gs_net_stats {
   uint64_t websockets;  /* now */
   uint64_t lingering;   /* now */
   uint64_t queue_bytes; /* now, over all connections; a shared frame counts in each */
+  uint64_t partial_bytes; /* now, held for incomplete messages and requests */
   uint64_t accepted;    /* all others since the start */
   uint64_t refused;     /* over connections_max, or no descriptor or memory left */
   uint64_t requests;
@@ -194,6 +197,7 @@ typedef struct gs_net_stats {
   uint64_t bad_frames;   /* the WebSocket parser refused them */
   uint64_t timeouts;     /* dropped by any of the time limits */
   uint64_t overflows;    /* on_full calls */
+  uint64_t short_of_memory; /* closed because of partial_max */
   uint64_t bytes_in, bytes_out;
   uint64_t messages_in, messages_out; /* data frames handed on, data frames queued */
   uint64_t reads, writes;             /* system calls */

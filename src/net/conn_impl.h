@@ -15,6 +15,7 @@
  * I3  `told` is set before on_close is called; nothing is called for the connection afterwards
  * I4  queued == sum of the lengths of the queued frames - head_sent; net->stats.queue_bytes is the
  *     sum over all connections
+ *     and likewise partial_bytes of `partial`
  * I5  bytes in `held` come before anything that is still in the socket: recv waits until it is gone
  * I6  epoll is edge-triggered: `readable` and `blocked` remember the edges */
 #ifndef GS_NET_CONN_IMPL_H
@@ -64,6 +65,7 @@ struct gs_conn {
   uint32_t frames;
   size_t head_sent; /* bytes of the first frame that are written */
   size_t queued;
+  size_t partial; /* bytes of http, held and ws as last added to net->stats.partial_bytes */
   gs_frame *pong; /* the answer to the latest ping, waiting for its turn */
 
   gs_http_parser *http; /* NULL when nothing of a request is there */

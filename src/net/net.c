@@ -437,6 +437,7 @@ static void set_defaults(gs_net_options *o)
   DEFAULT(connections_max, 10000);
   DEFAULT(frame_max, 16u << 20);
   DEFAULT(message_max, 16u << 20);
+  DEFAULT(partial_max, 256u << 20);
   DEFAULT(queue_max, 4u << 20);
   DEFAULT(head_timeout_ms, 10000);
   DEFAULT(body_timeout_ms, 60000);

@@ -513,6 +513,51 @@ static void too_big_a_message_is_1009(void **state)
   expect_close(&p, GS_WS_CODE_TOO_BIG);
 }
 
+static void incomplete_messages_share_a_limit(void **state)
+{
+  (void)state;
+  server_stop();
+  server_start(&(gs_net_options){ .partial_max = 1300000 });
+  static uint8_t payload[400000];
+  size_t empty = server_stats().partial_bytes;
+  for (int i = 0; i < 3; i++) {
+    peer_socket(&crowd[i], "/");
+    peer_frame(&crowd[i], 0x02, (gesso_bytes){ payload, sizeof payload });
+    server_settle();
+  }
+  assert_int_equal(server_stats().short_of_memory, 1);
+  int closed = 0;
+  for (int i = 0; i < 3; i++) {
+    gs_buf got = gs_buf_make(NULL);
+    if (peer_take_frame(&crowd[i], &got) == GS_WS_CLOSE) {
+      assert_int_equal(got.b.data[0] << 8 | got.b.data[1], GS_WS_CODE_TRY_LATER);
+      closed++;
+    } else {
+      peer_frame(&crowd[i], 0x80, bytes_of(""));
+      expect_frame(&crowd[i], GS_WS_BINARY, (gesso_bytes){ payload, sizeof payload });
+    }
+    gs_buf_finish(&got);
+  }
+  assert_int_equal(closed, 1);
+  server_settle();
+  assert_int_equal(server_stats().partial_bytes, empty);
+
+  srv.body_max = 2000000;
+  static struct peer p;
+  peer_open(&p);
+  peer_puts(&p, "POST /body HTTP/1.1\r\nHost: t\r\nContent-Length: 1900000\r\n\r\n");
+  for (int i = 0; i < 5 && !p.eof; i++) {
+    peer_send(&p, payload, 366000);
+    server_settle();
+  }
+  expect_response(&p, 503, NULL);
+  peer_close(&p);
+  for (int i = 0; i < 3; i++)
+    peer_close(&crowd[i]);
+  UNTIL(server_stats().connections + server_stats().lingering == 0);
+  assert_int_equal(server_stats().partial_bytes, 0);
+}
+
 static void abort_inside(gs_conn *conn, gs_ws_opcode opcode, gesso_bytes payload)
 {
   (void)opcode;
@@ -681,6 +726,7 @@ int main(void)
     T(a_close_that_is_not_answered_ends_all_the_same),
     T(bad_frames_close_with_a_reason),
     T(too_big_a_message_is_1009),
+    T(incomplete_messages_share_a_limit),
     T(aborting_is_reported_once),
     T(peers_that_vanish_are_reported),
     T(shutdown_says_goodbye),
