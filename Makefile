@@ -2,78 +2,98 @@
 #
 #   make build        optimised, with the page when node is there; leaves build/gesso
 #   make test         unit and property tests            make asan      the same under sanitizers
-#   make interop      against Yjs in node                make clients   stock clients, npm
-#   make crash        kill -9 and power cuts             make e2e       real browsers
-#   make fuzz T=name SECS=60                             make bench     tables beside Yjs
-#   make lint         layers, sizes, form, cppcheck      make cover     coverage report
-#   make check        what CI runs, all of it, here
+#   make interop      against Yjs in node                make interop-asan
+#   make clients      stock clients and hostile ones     make crash     kill -9 in the midst of writing
+#   make page-test    the page's own tests               make e2e       the page in a real browser
+#   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
+#   make bench        tables beside Yjs                  make cover     coverage report
+#   make lint         layers, sizes, form, cppcheck      make check     what CI runs, all of it, here
 #
 #   make interop SEED=n | SESSIONS=n | REPLAY=file       make bench TRACE=file
-#   PAGE=no builds without the page.
+#   PAGE=no builds without the page. JOBS=n compilers at once.
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
 MESON_FLAGS ?=
-NODE := $(shell command -v node 2>/dev/null)
-NPM := $(shell command -v npm 2>/dev/null)
-PAGE ?= $(if $(and $(NODE),$(NPM),$(wildcard web/package-lock.json)),yes,no)
+PAGE ?= $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),yes,no)
 SESSIONS ?= 500
 EDITS ?= 200
 SECS ?= 60
-# npm: from the lock file, without scripts that nobody asked for
-NPM_CI = npm ci --no-audit --no-fund --loglevel=error
+SMOKE_SECS ?= 10
+NINJA = ninja -j$(JOBS)
 
-.PHONY: build page test asan interop interop-asan clients crash e2e fuzz fuzz-smoke bench lint cover check clean
+.PHONY: build all page test asan interop interop-asan clients crash page-test e2e fuzz fuzz-smoke bench lint cover \
+        check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
-	ninja -C $(BUILD) -j$(JOBS)
+	$(NINJA) -C $(BUILD) gesso
+
+all: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
+	$(NINJA) -C $(BUILD)
 
 $(BUILD)/build.ninja:
 	meson setup $(BUILD) $(MESON_FLAGS)
 
-# The page is packed only when something in web/ is newer than the pack.
-page: web/dist/gesso.pack
+# The script knows whether there is anything to do.
+page:
+	node tools/pack.mjs
 
-WEB_SOURCES = $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null) \
-              $(wildcard tools/pack*)
-
-web/dist/gesso.pack: web/node_modules/.package-lock.json $(WEB_SOURCES)
-	cd web && npm run build && npm run pack
-
-# npm writes this file last.
+# The lock file says what is installed; npm writes .package-lock.json last.
 %/node_modules/.package-lock.json: %/package-lock.json
-	cd $* && $(NPM_CI)
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-test: build
+test: all
 	tools/meson-tests $(BUILD)
 
-# clang with the address and undefined behaviour sanitizers, the whole unit suite.
 build-asan/build.ninja:
-	CC=clang meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+	CC=clang meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false \
+	  -Dc_args=-fno-sanitize-recover=undefined
 
 asan: build-asan/build.ninja
-	ninja -C build-asan -j$(JOBS)
-	tools/meson-tests build-asan
+	$(NINJA) -C build-asan
+	tools/meson-tests build-asan --timeout-multiplier 5
 
-interop: build tests/interop/node_modules/.package-lock.json
-	node tests/interop/interop.mjs --driver $(BUILD)/tests/interop/interop_driver --gesso $(BUILD)/gesso \
-	  --failures $(BUILD)/interop-failures --sessions $(SESSIONS) --edits $(EDITS) \
-	  $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
+INTEROP = node tests/interop/interop.mjs --sessions $(SESSIONS) --edits $(EDITS) $(if $(SEED),--seed $(SEED)) \
+          $(if $(REPLAY),--replay $(REPLAY))
+
+interop: all tests/interop/node_modules/.package-lock.json
+	$(INTEROP) --driver $(BUILD)/tests/interop/interop_driver --gesso $(BUILD)/gesso --failures $(BUILD)/interop-failures
 
 interop-asan: build-asan/build.ninja tests/interop/node_modules/.package-lock.json
-	ninja -C build-asan -j$(JOBS)
-	node tests/interop/interop.mjs --driver build-asan/tests/interop/interop_driver --gesso build-asan/gesso \
-	  --failures build-asan/interop-failures --sessions $(SESSIONS) --edits $(EDITS) $(if $(SEED),--seed $(SEED))
+	$(NINJA) -C build-asan
+	$(INTEROP) --driver build-asan/tests/interop/interop_driver --gesso build-asan/gesso \
+	  --failures build-asan/interop-failures
+
+clients: build tests/clients/node_modules/.package-lock.json
+	node tests/clients/all.mjs --gesso $(BUILD)/gesso
+
+crash: all tests/clients/node_modules/.package-lock.json
+	node tests/crash/kill9.mjs --gesso $(BUILD)/gesso
+
+page-test: page
+	tools/page-tests
+
+e2e: build tests/e2e/node_modules/.package-lock.json
+	node tests/e2e/run.mjs $(BUILD)/gesso
+
+fuzz:
+	fuzz/run $(T) $(SECS)
+
+fuzz-smoke:
+	tools/fuzz-smoke $(SMOKE_SECS)
+
+bench: all tests/interop/node_modules/.package-lock.json
+	bench/run --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
 
 lint:
 	tools/lint
 
 cover:
-	[ -f build-cover/build.ninja ] || meson setup build-cover -Db_coverage=true -Dbuildtype=debug -Doptimization=0
-	ninja -C build-cover -j$(JOBS)
-	tools/meson-tests build-cover
-	gcovr -r . -f 'src/' build-cover
+	[ -f build-cover/build.ninja ] || meson setup build-cover -Db_coverage=true -Doptimization=0
+	$(NINJA) -C build-cover
+	tools/meson-tests build-cover --timeout-multiplier 3
+	gcovr -r . -f src/ build-cover
 
 check:
 	./test
