@@ -98,7 +98,8 @@ function frame(first, payload, { masked = true, length } = {}) {
 function closeCode(it) {
   for (let at = 0; at + 2 <= it.bytes.length;) {
     let n = it.bytes[at + 1] & 127, head = 2
-    if (n === 126) { n = it.bytes.readUInt16BE(at + 2); head = 4 } else if (n === 127) { n = Number(it.bytes.readBigUInt64BE(at + 2)); head = 10 }
+    if (n === 126) [n, head] = [it.bytes.readUInt16BE(at + 2), 4]
+    else if (n === 127) [n, head] = [Number(it.bytes.readBigUInt64BE(at + 2)), 10]
     if ((it.bytes[at] & 15) === 8) return n >= 2 ? it.bytes.readUInt16BE(at + head) : 1005
     at += head + n
   }
@@ -159,7 +160,7 @@ const badHeads = {
   'a length and chunks': ['POST /api/boards HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', '400'],
   'no host': ['GET / HTTP/1.1\r\n\r\n', '400'],
   'a body that is too long': ['POST /api/boards HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n', '413'],
-  'an upgrade without a key': ['GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n', '400'],
+  'an upgrade without a key': [upgradeHead('/x').replace(/Sec-WebSocket-Key.*\r\n/, ''), '400'],
   'an old WebSocket': [upgradeHead('/x').replace('Version: 13', 'Version: 8'), '426'],
   'a path with a NUL': ['GET /api/boards/%00/export HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', '400'],
   'a way out of the folder': ['GET /assets/../../../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', '404'],
