@@ -6,30 +6,15 @@
  * byte says whether clocks of the departed are forgotten soon; if not, somebody who hears every
  * announcement must hold what the table holds. What a frame says is written again and must read the
  * same; the table copied through its own encoding must be equal. */
+#include "fuzz.h"
+
 #include "sync/awareness.h"
 #include "sync/dialect.h"
 #include "sync/message.h"
 #include "wire/writer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#define FUZZ_CHECK(what)                                                      \
-  do {                                                                        \
-    if (!(what)) {                                                            \
-      fprintf(stderr, "fuzz_sync: %s:%d: %s\n", __FILE__, __LINE__, #what);   \
-      abort();                                                                \
-    }                                                                         \
-  } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { OWNERS = 4, IDS_MAX = 6, OWNER_IDS_MAX = 3, DEPARTED_MAX = 4, STATE_MAX = 64, STATES_MAX = 128 };
-
-static bool same(gesso_bytes a, gesso_bytes b)
-{
-  return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
+enum { MEMORY_MAX = 16 << 20 }; /* far more than an input of libFuzzer's size can ask for */
 
 /* Writes a message again and reads it back. */
 static void round_trip(const gs_message *m)
@@ -61,7 +46,7 @@ static void round_trip(const gs_message *m)
   gs_message again;
   gs_reader rd = gs_reader_of(gs_buf_bytes(&buf));
   FUZZ_CHECK(gs_message_next(&rd, &again));
-  FUZZ_CHECK(again.kind == m->kind && same(again.body, m->body));
+  FUZZ_CHECK(again.kind == m->kind && fuzz_same(again.body, m->body));
   FUZZ_CHECK(!gs_message_next(&rd, &again) && rd.err == GESSO_OK);
   gs_buf_finish(&buf);
 }
@@ -109,7 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   bool forgets = (gs_read_u8(&in) & 1) != 0;
   if (!forgets)
     tight.departed_max = roomy.departed_max;
-  gs_awareness *aw = gs_awareness_create(NULL, &tight), *listener = gs_awareness_create(NULL, &roomy);
+  fuzz_memory memory;
+  fuzz_memory_init(&memory, MEMORY_MAX);
+  gs_awareness *aw = gs_awareness_create(&memory.alloc, &tight), *listener = gs_awareness_create(NULL, &roomy);
   gs_awareness_owner owners[OWNERS] = { 0 }, ear = { 0 };
   uint64_t now = 0;
   while (gs_reader_left(&in) != 0) {
@@ -150,5 +137,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   copy_through_encoding(aw, &roomy);
   gs_awareness_destroy(aw);
   gs_awareness_destroy(listener);
+  FUZZ_CHECK(memory.held == 0);
   return 0;
 }
