@@ -199,6 +199,18 @@ test('cursors carry names, and a name can be changed', async ({ come, server }) 
   await until('the cursor to go', async () => (await person(ben)).length === 0)
 })
 
+test('a person can be followed', async ({ come, server }) => {
+  const { ada, ben } = await two(come, server)
+  await ada.rectangle(320, 200, 160, 100)
+  await until('the avatar', async () => (await ben.page.locator('.UserList .Avatar, .UserList__collaborator').count()) > 0)
+  await ben.page.locator('.UserList .Avatar').first().click()
+  await until('to follow', () => ben.page.evaluate(() => Boolean(window.gesso.excalidraw.getAppState().userToFollow)))
+  await ada.page.mouse.move(700, 500)
+  await ada.page.mouse.wheel(0, 900)
+  const scroll = (who) => who.page.evaluate(() => window.gesso.excalidraw.getAppState().scrollY)
+  await until('to come along', async () => Math.abs((await scroll(ben)) - (await scroll(ada))) < 3 && (await scroll(ada)) < -500)
+})
+
 test('the title is shared', async ({ come, server }) => {
   const { ada, ben } = await two(come, server)
   await ada.page.fill('.bar .title', 'Plan B – “draft”')
@@ -351,6 +363,29 @@ test('pictures go over HTTP and reach everybody', async ({ come, server }) => {
     method: 'PUT', body: png, headers: { 'Content-Type': 'image/png' }
   })
   assert.ok(wrong.status >= 400 && wrong.status < 500, `a wrong hash was answered with ${wrong.status}`)
+})
+
+test('pictures that come with other ids are taken in, every time', async ({ come, server }) => {
+  const { id, ada, ben } = await two(come, server)
+  const png = picture(30, 30)
+  const hash = crypto.createHash('sha256').update(png).digest('hex')
+  for (const name of ['first', 'second']) {
+    await ada.page.evaluate(([shape, dataURL]) => {
+      const api = window.gesso.excalidraw
+      api.addFiles([{ id: 'from-elsewhere', dataURL, mimeType: 'image/png', created: 1 }])
+      api.updateScene({
+        elements: [...api.getSceneElementsIncludingDeleted(), {
+          id: shape, type: 'image', x: 400, y: 300, width: 30, height: 30, angle: 0, strokeColor: 'transparent',
+          backgroundColor: 'transparent', fillStyle: 'solid', strokeWidth: 1, strokeStyle: 'solid', roughness: 1, opacity: 100,
+          groupIds: [], frameId: null, roundness: null, seed: 1, version: 1, versionNonce: 1, isDeleted: false,
+          boundElements: null, updated: 1, link: null, locked: false, status: 'pending', fileId: 'from-elsewhere', scale: [1, 1], crop: null
+        }],
+        captureUpdate: 'IMMEDIATELY'
+      })
+    }, [name, `data:image/png;base64,${png.toString('base64')}`])
+    await until(`the ${name} picture at Ben's`, async () => (await ben.sees(name))?.fileId === hash)
+  }
+  await until('its bytes', async () => (await fetch(`${server.url}/api/boards/${id}/images/${hash}`)).ok)
 })
 
 test('a picture pasted offline is handed over later', async ({ come, server }) => {

@@ -1,7 +1,9 @@
 /* The page of one board: our slim bar on top, Excalidraw below, and the parts that tie it to the
  * document. All of the tying happens in `connect`, once Excalidraw has given its API away. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
-import { CaptureUpdateAction, Excalidraw, MainMenu, languages, restoreElements } from '@excalidraw/excalidraw'
+import {
+  CaptureUpdateAction, Excalidraw, MainMenu, getVisibleSceneBounds, languages, restoreElements, zoomToFitBounds
+} from '@excalidraw/excalidraw'
 import { Binding } from './binding.js'
 import { Images } from './images.js'
 import { Presence, hues } from './presence.js'
@@ -125,12 +127,32 @@ export function Board({ id }) {
       presence.setSelection(Object.keys(state.selectedElementIds))
       setTheme(state.theme)
     })
-    api.onScrollChange((x, y, zoom) => saveView(id, { x, y, zoom: zoom.value }))
+    api.onScrollChange((x, y, zoom) => {
+      saveView(id, { x, y, zoom: zoom.value })
+      presence.setView(getVisibleSceneBounds(api.getAppState()))
+    })
+    api.onUserFollow(({ userToFollow, action }) => action === 'FOLLOW' && follow(Number(userToFollow.socketId)))
 
+    const follow = (client) => {
+      const bounds = presence.viewOf(client)
+      if (!bounds) return
+      const { scrollX, scrollY, zoom } = zoomToFitBounds({
+        appState: api.getAppState(), bounds, fitToViewport: true, viewportZoomFactor: 1
+      }).appState
+      api.updateScene({ appState: { scrollX, scrollY, zoom } })
+    }
+
+    let names = ''
     const showPeople = () => {
       const others = presence.collaborators()
       api.updateScene({ collaborators: others })
-      setPeople([...others.values()].map(({ username, socketId }) => ({ name: username, key: socketId })))
+      const followed = api.getAppState().userToFollow
+      if (followed) follow(Number(followed.socketId))
+      /* Cursors move all the time, people come and go rarely: the bar hears of the latter. */
+      const list = [...others.values()].map(({ username, socketId }) => ({ name: username, key: socketId }))
+      if (JSON.stringify(list) === names) return
+      names = JSON.stringify(list)
+      setPeople(list)
     }
     presence.onPeople(showPeople)
     showPeople()
@@ -203,8 +225,10 @@ export function Board({ id }) {
   )
 }
 
-/* A visitor who comes for the first time must not look at an empty corner of a full board. */
+/* A visitor who comes for the first time must not look at an empty corner of a full board. Drawing
+ * thousands of shapes at once takes seconds, so a very full board is not shown whole. */
 const placed = new Set()
+const fitMax = 1500
 
 function showSomething(api, id) {
   if (placed.has(id) || loadView(id)) return
@@ -215,5 +239,5 @@ function showSomething(api, id) {
   const inside = shapes.every(({ x, y, width: w, height: h }) =>
     (x + scrollX) * zoom.value >= 0 && (y + scrollY) * zoom.value >= 0 &&
     (x + w + scrollX) * zoom.value <= width && (y + h + scrollY) * zoom.value <= height)
-  if (!inside) api.scrollToContent(shapes, { fitToContent: true, animate: false })
+  if (!inside) api.scrollToContent(shapes, { fitToContent: shapes.length <= fitMax, animate: false })
 }

@@ -24,7 +24,7 @@ export class Images {
     this.ours = new Set()          /* hashes that this page made or fetched */
     this.fetching = new Map()
     this.uploading = new Map()
-    this.adopting = new Set()
+    this.adopted = new Map()       /* file id of somewhere else -> promise of our hash, or null */
     this.wake = new Set()          /* resolvers of sleeping retries */
     this.closed = false
   }
@@ -40,7 +40,7 @@ export class Images {
     this.wake.clear()
   }
 
-  isOurs(fileId) { return this.ours.has(fileId) }
+  isOurs(fileId) { return this.ours.has(fileId) || this.fetching.has(fileId) }
 
   /* ---- out ---- */
 
@@ -90,16 +90,23 @@ export class Images {
 
   /* A shape came with a file id that is not ours: pasted from another board or another program. */
   async adopt(fileId) {
-    if (this.adopting.has(fileId)) return
-    const file = this.getFiles()[fileId]
-    if (!file?.dataURL) return
-    this.adopting.add(fileId)
+    if (!this.adopted.has(fileId)) {
+      const file = this.getFiles()[fileId]
+      if (!file?.dataURL) return
+      this.adopted.set(fileId, this.takeIn(fileId, file.dataURL))
+    }
+    const hash = await this.adopted.get(fileId)
+    if (hash) this.replaceFileId(fileId, hash)
+  }
+
+  async takeIn(fileId, dataURL) {
     try {
-      const blob = await (await fetch(file.dataURL)).blob()
+      const blob = await (await fetch(dataURL)).blob()
       if (!types.has(blob.type) || blob.size > imageBytesMax) throw new Error(`${blob.type}, ${blob.size} bytes`)
-      this.replaceFileId(fileId, await this.keep(blob))
+      return await this.keep(blob)
     } catch (error) {
       console.warn(`picture ${fileId} cannot be put on this board: ${error.message}`)
+      return null
     }
   }
 

@@ -1,8 +1,8 @@
 /* What others do at this moment: cursors, names, selections and running drags, over y-protocols'
  * awareness. The local state is
  *
- *   { user: {id, name, hue}, cursor: {x, y, tool} | null, button: 'up' | 'down',
- *     sel: [id, ...], live: {id: [x, y, width, height, angle, points?]} | null }
+ *   { user: {id, name, hue}, cursor: {x, y, tool} | null, button: 'up' | 'down', sel: [id, ...],
+ *     view: [left, top, right, bottom] | null, live: {id: [x, y, width, height, angle, points?]} | null }
  *
  * and goes out at most 30 times a second. */
 
@@ -16,7 +16,7 @@ const liveLingerMs = 300
 export class Presence {
   constructor(awareness, user) {
     this.awareness = awareness
-    this.state = { user, cursor: null, button: 'up', sel: [], live: null }
+    this.state = { user, cursor: null, button: 'up', sel: [], view: null, live: null }
     this.timer = 0
     this.lingerTimer = 0
     this.lastSent = -Infinity
@@ -41,6 +41,15 @@ export class Presence {
   setUser(user) { this.update({ user }) }
 
   setPointer(cursor, button) { this.update({ cursor, button }) }
+
+  /* What this page shows of the board, for those who follow. */
+  setView(view) { this.update({ view: view.map(Math.round) }) }
+
+  viewOf(client) {
+    const view = this.awareness.getStates().get(client)?.view
+    return Array.isArray(view) && view.length === 4 && view.every(Number.isFinite) && view[2] > view[0] && view[3] > view[1]
+      ? view : null
+  }
 
   setSelection(ids) {
     const sel = ids.slice(0, selectedMax)

@@ -2,10 +2,13 @@
 import '../shared/base.css'
 import './home.css'
 import { createBoard, deleteBoard, listBoards } from '../shared/api.js'
+import { loadTheme } from '../shared/theme.js'
 import { ago, size } from './words.js'
 import { sketch } from './sketch.js'
 
 const refreshMs = 5000
+
+document.documentElement.dataset.theme = loadTheme()
 
 const $ = (id) => document.getElementById(id)
 const list = $('boards')

@@ -24,9 +24,18 @@ async function reason(response) {
  * It is never encoded or decoded again. */
 const boardPath = (id) => `/api/boards/${id}`
 
+/* The server answers in portions; a list of thousands is shown as far as anybody scrolls. */
+const portionsMax = 20
+
 export async function listBoards() {
-  const { boards } = await (await call('GET', '/api/boards')).json()
-  return Array.isArray(boards) ? boards : []
+  const all = []
+  for (let i = 0, after = ''; i < portionsMax; i++) {
+    const { boards, more } = await (await call('GET', `/api/boards${after}`)).json()
+    all.push(...boards)
+    if (!more || boards.length === 0) break
+    after = `?after=${encodeURIComponent(boards.at(-1).id)}`
+  }
+  return all
 }
 
 export async function createBoard() {

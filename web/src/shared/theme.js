@@ -2,16 +2,20 @@
 
 const key = 'gesso:theme'
 
+const ofSystem = () => (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')
+
 export function loadTheme() {
   try {
     const saved = localStorage.getItem(key)
     if (saved === 'light' || saved === 'dark') return saved
   } catch { /* no storage */ }
-  return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'
+  return ofSystem()
 }
 
+/* Only a choice against the system is remembered, so that the page follows the system otherwise. */
 export function saveTheme(theme) {
   try {
-    localStorage.setItem(key, theme)
+    if (theme === ofSystem()) localStorage.removeItem(key)
+    else localStorage.setItem(key, theme)
   } catch { /* no storage */ }
 }
