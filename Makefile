@@ -84,7 +84,7 @@ fuzz-smoke:
 	tools/fuzz-smoke $(SMOKE_SECS)
 
 bench: all tests/interop/node_modules/.package-lock.json
-	bench/run --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
+	node bench/run.mjs --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
 
 lint:
 	tools/lint

@@ -1,0 +1,92 @@
+// Yjs' side of the benchmark: node --expose-gc engine.mjs WORKLOAD FILE. The workloads are those of
+// engine.c.
+import { readFileSync } from 'node:fs'
+import { Y } from './yjs.mjs'
+
+const [workload, file] = process.argv.slice(2)
+const data = readFileSync(file)
+let at = 0
+const u32 = () => { at += 4; return data.readUInt32LE(at - 4) }
+const bytes = () => { const n = u32(); at += n; return data.subarray(at - n, at) }
+const now = () => performance.now()
+const say = result => console.log(JSON.stringify(result))
+const median = list => [...list].sort((a, b) => a - b)[list.length >> 1]
+
+function structs (doc) {
+  let n = 0
+  for (const list of doc.store.clients.values()) n += list.length
+  return n
+}
+
+// As many rounds as the machine code needs to settle, but no more than 30 seconds of them.
+function settled (round) {
+  const ms = []
+  const end = now() + 30000
+  while (ms.length < 60 && (now() < end || ms.length < 3)) {
+    const start = now()
+    round()
+    ms.push(now() - start)
+  }
+  return { first: ms[0], ms: median(ms.slice(ms.length >> 1)) }
+}
+
+const workloads = {
+  keystrokes () {
+    const edits = []
+    for (let n = u32(); n > 0; n--) edits.push([u32(), u32(), bytes().toString()])
+    const doc = new Y.Doc()
+    doc.clientID = 1
+    let updateBytes = 0
+    let updates = 0
+    doc.on('update', update => { updateBytes += update.length; updates++ })
+    const text = doc.getText('text')
+    const start = now()
+    for (const [at, removed, added] of edits) {
+      if (removed !== 0) text.delete(at, removed)
+      if (added !== '') text.insert(at, added)
+    }
+    return { ms: now() - start, updates, bytes: updateBytes, length: text.length }
+  },
+  apply () {
+    const updates = []
+    for (let n = u32(); n > 0; n--) updates.push(bytes())
+    const doc = new Y.Doc()
+    doc.on('update', () => {})
+    const start = now()
+    for (const update of updates) Y.applyUpdate(doc, update)
+    return { ms: now() - start, structs: structs(doc) }
+  },
+  load () {
+    return settled(() => Y.applyUpdate(new Y.Doc(), data))
+  },
+  heap () {
+    // The second load is measured: the first one brings the code into memory.
+    Y.applyUpdate(new Y.Doc(), data)
+    const used = () => {
+      for (let i = 0; i < 4; i++) globalThis.gc()
+      const m = process.memoryUsage()
+      return m.heapUsed + m.external
+    }
+    const before = used()
+    const doc = new Y.Doc()
+    Y.applyUpdate(doc, data)
+    return { bytes: used() - before, structs: structs(doc) }
+  },
+  encode () {
+    const doc = new Y.Doc()
+    Y.applyUpdate(doc, data)
+    let length = 0
+    const { ms } = settled(() => { length = Y.encodeStateAsUpdate(doc).length })
+    return { ms, bytes: length }
+  },
+  'nothing-new' () {
+    const doc = new Y.Doc()
+    Y.applyUpdate(doc, data)
+    const sv = Y.encodeStateVector(doc)
+    let length = 0
+    const { ms } = settled(() => { length = Y.encodeStateAsUpdate(doc, sv).length })
+    return { ms, bytes: length }
+  }
+}
+
+say(workloads[workload]())

@@ -1,0 +1,130 @@
+// Makes the input of the benchmarks, the same from the same seed.
+//
+//   edits.bin     u32 count, then each edit: u32 position, u32 removed, u32 length and UTF-8
+//   updates.bin   u32 count, then each update: u32 length and bytes
+//   *.state       one v1 update
+// All numbers are little endian.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { Random } from '../tests/interop/random.mjs'
+import { Y } from './yjs.mjs'
+
+const u32 = n => { const b = Buffer.alloc(4); b.writeUInt32LE(n); return b }
+const packed = list => Buffer.concat(list.flatMap(b => [u32(b.length), b]))
+
+// A keystroke history of the shape of a real one (a LaTeX paper, written in an editor): 259,778 single
+// characters, 70 % typed in runs of 29 on average and half of them shorter than 10, 30 % removed in
+// runs; half of the runs go on where the last one ended, few go far away.
+function typedHistory (seed) {
+  const r = new Random(seed)
+  const normal = () => Math.sqrt(-2 * Math.log(1 - r.next())) * Math.cos(2 * Math.PI * r.next())
+  const words = 'the of and replicated data types in a \\cite{ } paper with text, for each.\n'.split('')
+  const edits = []
+  let length = 0
+  let at = 0
+  while (edits.length < 259778) {
+    if (!r.chance(0.5)) {
+      const far = Math.round(10 ** (r.next() ** 1.6 * 4))
+      at = Math.max(0, Math.min(length, at + (r.chance(0.5) ? far : -far)))
+    }
+    if (r.chance(0.6) || length < 50) {
+      for (let n = Math.ceil(Math.exp(2.2 + 1.48 * normal())); n > 0; n--) {
+        edits.push([at, 0, r.pick(words)])
+        at++
+        length++
+      }
+    } else {
+      for (let n = Math.ceil(Math.exp(0.7 + 1.75 * normal())); n > 0 && at > 0; n--) {
+        at--
+        edits.push([at, 1, ''])
+        length--
+      }
+    }
+  }
+  return edits.slice(0, 259778)
+}
+
+function traceHistory (path) {
+  const raw = readFileSync(path)
+  const trace = JSON.parse(path.endsWith('.gz') ? gunzipSync(raw) : raw)
+  if (trace.startContent) throw new Error('a trace that starts with content is not supported')
+  return trace.txns.flatMap(t => t.patches)
+}
+
+// 1,000 shapes of one map each, x and y dragged at 60 Hz by four clients who take turns and sync.
+function whiteboard (seed) {
+  const r = new Random(seed)
+  const updates = []
+  const docs = Array.from({ length: 4 }, (_, i) => {
+    const doc = new Y.Doc()
+    doc.clientID = 1000 + i * 7919
+    doc.on('update', (update, origin) => {
+      if (origin === 'remote') return
+      updates.push(Buffer.from(update))
+      for (const other of docs) if (other !== doc) Y.applyUpdate(other, update, 'remote')
+    })
+    return doc
+  })
+  for (let i = 0; i < 1000; i++) {
+    const doc = docs[i % 4]
+    doc.transact(() => {
+      const shape = new Y.Map()
+      doc.getMap('shapes').set(`shape-${i}`, shape)
+      const at = { x: r.below(4000), y: r.below(3000), w: 100, h: 60, type: 'rectangle', color: '#1e1e1e' }
+      for (const [key, value] of Object.entries(at)) shape.set(key, value)
+    })
+  }
+  // A drag is about half a second; two of the clients drag at the same time.
+  for (let drag = 0; drag < 420; drag++) {
+    const who = [docs[drag % 4], docs[(drag + 1) % 4]]
+    const what = who.map(doc => doc.getMap('shapes').get(`shape-${r.below(1000)}`))
+    let [x, y] = [r.below(4000), r.below(3000)]
+    for (let frame = 0; frame < 30; frame++) {
+      x += r.between(-9, 9)
+      y += r.between(-9, 9)
+      who.forEach((doc, i) => doc.transact(() => {
+        what[i].set('x', x + i)
+        what[i].set('y', y + i)
+      }))
+    }
+  }
+  return { updates, state: Buffer.from(Y.encodeStateAsUpdate(docs[0])) }
+}
+
+// Makes what is missing in `folder` and returns the paths.
+export function makeInput (folder, trace) {
+  mkdirSync(folder, { recursive: true })
+  const name = trace ? 'trace' : 'typed'
+  const paths = {
+    edits: join(folder, `${name}-edits.bin`),
+    updates: join(folder, `${name}-updates.bin`),
+    text: join(folder, `${name}.state`),
+    boardUpdates: join(folder, 'board-updates.bin'),
+    board: join(folder, 'board.state')
+  }
+  if (trace || !existsSync(paths.text)) {
+    const edits = trace ? traceHistory(trace) : typedHistory(1)
+    writeFileSync(paths.edits, Buffer.concat([u32(edits.length), ...edits.flatMap(([at, removed, added]) => {
+      const b = Buffer.from(added)
+      return [u32(at), u32(removed), u32(b.length), b]
+    })]))
+    const doc = new Y.Doc()
+    doc.clientID = 1
+    const updates = []
+    doc.on('update', update => updates.push(Buffer.from(update)))
+    const text = doc.getText('text')
+    for (const [at, removed, added] of edits) {
+      if (removed) text.delete(at, removed)
+      if (added) text.insert(at, added)
+    }
+    writeFileSync(paths.updates, Buffer.concat([u32(updates.length), packed(updates)]))
+    writeFileSync(paths.text, Y.encodeStateAsUpdate(doc))
+  }
+  if (!existsSync(paths.board)) {
+    const { updates, state } = whiteboard(2)
+    writeFileSync(paths.boardUpdates, Buffer.concat([u32(updates.length), packed(updates)]))
+    writeFileSync(paths.board, state)
+  }
+  return paths
+}
