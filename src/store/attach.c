@@ -86,8 +86,7 @@ static void on_update(void *ctx, gesso_doc *doc, gesso_bytes update, int local)
 gesso_status gesso_board_persistence_attach(gesso_persistence *p, gesso_bytes board, uint64_t generation, gesso_doc *doc,
                                             gesso_persistence_fn written, gesso_persistence_fn synced, void *ctx)
 {
-  if (p == NULL || doc == NULL || board.data == NULL || board.len == 0 || board.len > GESSO_BOARD_NAME_MAX ||
-      p->read_only)
+  if (p == NULL || doc == NULL || !gs_board_name_ok(board) || p->read_only)
     return GESSO_E_USAGE;
   gs_attached *a = gs_alloc_zero(p->alloc, sizeof *a + board.len);
   if (a == NULL)

@@ -56,9 +56,9 @@ static void explain_busy(gs_buf *why, const char *folder, int fd)
   gs_buf_printf(why, "%s is open for writing by process %s (%s)", folder, pid, owner);
   if (address[0] != '\0') {
     gs_buf_printf(why,
-                  ". Change boards through its API instead: PUT, GET or DELETE %s/api/boards/<name>. list, show and "
-                  "export work while it runs",
-                  address);
+                  ". Use its API instead: POST %s/api/boards makes a board, DELETE %s/api/boards/<name> deletes one, "
+                  "and any Yjs client can draw on it. list, show and export work on the folder while it runs",
+                  address, address);
   } else {
     gs_buf_puts(why, ". Ask that program, or stop it first. list, show and export work while it runs");
   }

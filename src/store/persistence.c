@@ -162,7 +162,7 @@ void gs_persistence_poke(gesso_persistence *p)
 
 /* --- handing in --- */
 
-static bool good_name(gesso_bytes name)
+bool gs_board_name_ok(gesso_bytes name)
 {
   return name.data != NULL && name.len >= 1 && name.len <= GESSO_BOARD_NAME_MAX &&
          memchr(name.data, '\0', name.len) == NULL && gs_utf8_invalid_at(name) == name.len;
@@ -206,7 +206,7 @@ static gesso_status make(gesso_persistence *p, gs_op_kind kind, gesso_bytes boar
   bool writes = kind == GS_OP_APPEND || kind == GS_OP_CREATE || kind == GS_OP_DELETE || kind == GS_OP_UNDELETE ||
                 kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED;
   bool named = kind <= GS_OP_SHOW || kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED;
-  if (p == NULL || (named && !good_name(board)) || (data.data == NULL && data.len != 0) || (writes && p->read_only))
+  if (p == NULL || (named && !gs_board_name_ok(board)) || (data.data == NULL && data.len != 0) || (writes && p->read_only))
     return GESSO_E_USAGE;
   *out = gs_op_create(p, kind, board, data);
   if (*out == NULL)

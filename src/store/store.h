@@ -197,6 +197,7 @@ void gs_op_enqueue(gesso_persistence *p, gs_op *op);
 void gs_op_uncount(gesso_persistence *p, gs_op *op);
 
 /* --- persistence.c, attach.c --- */
+bool gs_board_name_ok(gesso_bytes name);
 gesso_status gs_append(gesso_persistence *p, gesso_bytes board, uint64_t generation, gesso_bytes update, uint32_t flags,
                        bool held, gesso_persistence_fn on_written, gesso_persistence_fn on_synced, void *ctx);
 void gs_attached_forget_all(gesso_persistence *p);

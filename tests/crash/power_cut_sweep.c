@@ -214,7 +214,7 @@ static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
   store_init(&s);
   s.manual_clock = true;
   notes = calloc(cuts, sizeof *notes);
-  power_disk_init(&disk, seed, s.folder, 23, cuts);
+  power_disk_init(&disk, seed, s.folder, 80, 23, cuts);
   disk.on_cut = on_cut;
   s.disk.hooks = disk.hooks;
   s.options.durability = durability;
@@ -250,7 +250,7 @@ static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
 
 int main(int argc, char **argv)
 {
-  cuts = (uint32_t)option(argc, argv, "--cuts", 240);
+  cuts = (uint32_t)option(argc, argv, "--cuts", 300);
   seed = option(argc, argv, "--seed", 20261);
   durability = (uint32_t)option(argc, argv, "--durability", 0);
   const struct CMUnitTest tests[] = { cmocka_unit_test(power_cuts_lose_nothing_that_was_acknowledged) };

@@ -195,18 +195,20 @@ static void after(void *ctx, const gs_vfs_event *ev, int rc)
       forget(f);
     else
       record(d, f, ev);
-    if (d->operations % d->cut_every == 0 && d->cuts < d->cuts_max)
+    if ((d->operations <= d->cut_first || d->operations % d->cut_every == 0) && d->cuts < d->cuts_max)
       cut(d);
   }
   (void)pthread_mutex_unlock(&d->lock);
 }
 
-void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_every, uint32_t cuts_max)
+void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_first,
+                     uint32_t cut_every, uint32_t cuts_max)
 {
   memset(d, 0, sizeof *d);
   d->hooks = (gs_vfs_hooks){ before, after, d };
   (void)pthread_mutex_init(&d->lock, NULL);
   d->rng = seed * 2 + 1;
+  d->cut_first = cut_first;
   d->cut_every = cut_every;
   d->cuts_max = cuts_max;
   (void)snprintf(d->folder, sizeof d->folder, "%s", folder);

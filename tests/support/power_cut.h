@@ -38,7 +38,7 @@ typedef struct power_disk {
   pthread_mutex_t lock;
   power_file files[POWER_FILES];
   uint64_t operations, rng;
-  uint32_t cut_every;   /* operations */
+  uint32_t cut_first, cut_every; /* at each of the first operations, then at every so many */
   uint32_t cuts, cuts_max;
   char folder[96];      /* <folder>/cut<n>/ */
   /* Called right before cut n is taken, under the lock: to note what has been acknowledged so far. */
@@ -46,7 +46,8 @@ typedef struct power_disk {
   void *ctx;
 } power_disk;
 
-void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_every, uint32_t cuts_max);
+void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_first,
+                     uint32_t cut_every, uint32_t cuts_max);
 void power_disk_finish(power_disk *d);
 
 uint64_t power_random(uint64_t *state); /* xorshift; for the test as well */
