@@ -424,6 +424,7 @@ void gs_room_resync(gs_session *session)
     return;
   gs_room_counters(room)->resyncs++;
   session->asks_all = true;
+  session->asks_step1 = true; /* ours may have been among what was dropped */
   session->asks_presence = true;
   ask(room, session);
 }
