@@ -5,7 +5,8 @@
  * request whose end another parser sees elsewhere (http_parser, where it is installed, is asked
  * about each accepted request by itself).
  *
- * The first byte chooses the longest body, the second and third seed the cuts. */
+ * The first byte chooses the longest body (1, 2) and whether control bytes stand for whole pieces of
+ * requests (4), so that a mutation of one byte changes the structure; the next two seed the cuts. */
 #include "fuzz.h"
 #include "net/http.h"
 
@@ -181,6 +182,25 @@ static void ask_other(const uint8_t *data, const requests *seen)
 }
 #endif
 
+/* Control bytes become pieces; everything else stays. */
+static void expand(gs_buf *out, const uint8_t *data, size_t size)
+{
+  static const char *const pieces[32] = {
+    "GET / HTTP/1.1\r\nHost: a\r\n", "POST / HTTP/1.1\r\nHost: a\r\n", "PUT /x?y HTTP/1.1\r\n", "HEAD / HTTP/1.0\r\n",
+    "Host: b:1\r\n", "Content-Length: ", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: ",
+    "Connection: close\r\n", "\t", "\n", "Connection: keep-alive\r\n", "Connection: Upgrade\r\nUpgrade: websocket\r\n", "\r",
+    "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "Sec-WebSocket-Protocol: a,b\r\n", "Expect: 100-continue\r\n", "X: y\r\n", ": ",
+    "\r\n", "\r\n\r\n", "5\r\nhello\r\n", "0\r\n\r\n", "0\r\n", "hello", "3\r\nabc", "1", "0000",
+    "ffffffff", "10000000000000000", ";x=",
+  };
+  for (size_t i = 0; i < size; i++)
+    if (data[i] < 32)
+      gs_buf_puts(out, pieces[data[i]]);
+    else
+      gs_buf_put(out, data[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   if (size < 3)
@@ -188,11 +208,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   static const uint64_t body_maxes[] = { 0, 5, 100, 70000 };
   uint64_t body_max = body_maxes[data[0] & 3];
   uint32_t seed = (uint32_t)(data[1] << 8 | data[2]);
+  bool structured = (data[0] & 4) != 0;
   data += 3;
   size -= 3;
-  static gs_buf whole, other; /* kept from run to run: only their memory lives on */
+  static gs_buf whole, other, pieces; /* kept from run to run: only their memory lives on */
   static requests seen;
   seen.count = 0;
+  if (structured) {
+    gs_buf_clear(&pieces);
+    expand(&pieces, data, size < 4096 ? size : 4096);
+    if (pieces.b.len == 0)
+      return 0;
+    data = pieces.b.data;
+    size = pieces.b.len;
+  }
   gs_buf_clear(&whole);
   run(&whole, data, size, body_max, (cuts){ 0, 0 }, &seen);
   for (int mode = 1; mode <= 2; mode++) {
