@@ -60,6 +60,7 @@ function selfHostedFonts() {
 
 export default defineConfig({
   plugins: [react(), selfHostedFonts()],
+  resolve: { alias: { '@excalidraw/mermaid-to-excalidraw': path.join(here, 'stubs/mermaid.js') } },
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
