@@ -44,6 +44,10 @@ GESSO_API uint64_t gesso_doc_client_id(const gesso_doc *doc);
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update,
                                                          gesso_error *error_out);
 
+/* The same for an update in the v2 encoding. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v2(gesso_doc *doc, gesso_bytes update,
+                                                         gesso_error *error_out);
+
 /* Groups edits and applied updates: between begin and commit nothing is garbage collected or
  * emitted. Nests: only the outermost commit ends the transaction. Every edit or apply outside a
  * transaction is one of its own. USAGE from commit without begin. */
@@ -65,6 +69,10 @@ GESSO_API void gesso_doc_on_update(gesso_doc *doc, gesso_update_fn fn, void *ctx
  * ({NULL, 0} or the byte 00: everything), the whole delete set, and the pending parts.
  * Errors: those of a malformed state vector; NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector,
+                                                          gesso_buffer *out, gesso_error *error_out);
+
+/* The same in the v2 encoding. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_encode_v2(gesso_doc *doc, gesso_bytes state_vector,
                                                           gesso_buffer *out, gesso_error *error_out);
 
 /* The encoded state vector (y-protocols sync step 1). Pending structs do not count. NOMEM. */

@@ -6,5 +6,6 @@
 #include "gesso/doc.h"
 #include "gesso/persistence.h"
 #include "gesso/types.h"
+#include "gesso/update.h"
 
 #endif
