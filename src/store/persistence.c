@@ -28,6 +28,7 @@ static void free_handle(gesso_persistence *p)
     (void)close(p->event_fd);
   gs_boards_finish(&p->boards);
   gs_buf_finish(&p->row_buf);
+  gs_op_free(p, p->reserved_close);
   (void)pthread_mutex_destroy(&p->lock);
   (void)pthread_mutex_destroy(&p->lockfile_lock);
   pthread_cond_t *conds[] = { &p->storage_wake, &p->sync_wake, &p->checkpoint_wake, &p->reader_wake, &p->folder_wake };
@@ -114,7 +115,8 @@ gesso_status gs_persistence_open_with(const gesso_persistence_options *given, co
   if (s == GESSO_OK) {
     p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p->backend = gs_backend_create(o.alloc, o.folder, p->read_only, hooks == NULL ? NULL : hooks->vfs);
-    if (p->event_fd < 0 || p->backend == NULL || !gs_boards_init(&p->boards, o.alloc))
+    p->reserved_close = gs_op_create(p, GS_OP_CLOSE, none, none);
+    if (p->event_fd < 0 || p->backend == NULL || p->reserved_close == NULL || !gs_boards_init(&p->boards, o.alloc))
       s = explain(why, GESSO_E_NOMEM, "not enough memory or descriptors", "");
   }
   if (s != GESSO_OK) {
@@ -183,8 +185,6 @@ static gesso_status submit(gesso_persistence *p, gs_op *op, bool held)
     s = GESSO_E_LIMIT;
   if (s == GESSO_OK) {
     op->arrival = ++p->arrivals;
-    if (op->kind == GS_OP_CLOSE)
-      p->closing = true;
     if (append) {
       p->stats.queue_bytes += op->size;
       p->stats.queue_updates++;
@@ -277,24 +277,34 @@ gesso_status gesso_persistence_ready(gesso_persistence *p, gesso_persistence_rea
   return submit(p, op, false);
 }
 
-static gesso_status submit_flush(gesso_persistence *p, gs_op_kind kind, gesso_persistence_flush_fn fn, void *ctx)
+gesso_status gesso_persistence_flush_pending(gesso_persistence *p, gesso_persistence_flush_fn fn, void *ctx)
 {
   gs_op *op;
-  gesso_status s = make(p, kind, none, none, ctx, &op);
+  gesso_status s = make(p, GS_OP_FLUSH, none, none, ctx, &op);
   if (s != GESSO_OK)
     return s;
   op->fn.flush = fn;
   return submit(p, op, false);
 }
 
-gesso_status gesso_persistence_flush_pending(gesso_persistence *p, gesso_persistence_flush_fn fn, void *ctx)
-{
-  return submit_flush(p, GS_OP_FLUSH, fn, ctx);
-}
-
+/* Its op was made when the handle was: closing must not fail for want of memory. */
 gesso_status gesso_persistence_close(gesso_persistence *p, gesso_persistence_flush_fn fn, void *ctx)
 {
-  return submit_flush(p, GS_OP_CLOSE, fn, ctx);
+  if (p == NULL)
+    return GESSO_E_USAGE;
+  (void)pthread_mutex_lock(&p->lock);
+  gs_op *op = p->reserved_close;
+  p->reserved_close = NULL;
+  if (op != NULL) {
+    p->closing = true;
+    op->arrival = ++p->arrivals;
+    op->fn.flush = fn;
+    op->ctx = ctx;
+    gs_op_list_push(&p->queue, op);
+    (void)pthread_cond_signal(&p->storage_wake);
+  }
+  (void)pthread_mutex_unlock(&p->lock);
+  return op == NULL ? GESSO_E_CLOSED : GESSO_OK;
 }
 
 gesso_status gesso_board_persistence_load(gesso_persistence *p, gesso_bytes board, gesso_load_fn fn, void *ctx)
@@ -503,9 +513,7 @@ void gesso_persistence_destroy(gesso_persistence *p)
   if (p == NULL)
     return;
   gesso_status s = gesso_persistence_close(p, NULL, NULL);
-  assert(s == GESSO_OK || s == GESSO_E_CLOSED || s == GESSO_E_NOMEM);
-  if (s == GESSO_E_NOMEM)
-    return; /* the threads go on with it; losing the handle's memory is the lesser evil */
+  assert(s == GESSO_OK || s == GESSO_E_CLOSED);
   if (p->has_storage_thread)
     (void)pthread_join(p->storage_thread, NULL);
   for (gs_done *d = p->done_first, *next; d != NULL; d = next) {

@@ -446,21 +446,26 @@ bool gs_storage_has_unsaved(gesso_persistence *p, gesso_bytes name)
 
 /* --- a turn --- */
 
-/* Ops that came in: each write counts as unsaved work of its board from here on. */
+gesso_status gs_storage_count(gesso_persistence *p, gs_op *op)
+{
+  if (op->counted)
+    return GESSO_OK;
+  op->board = gs_boards_get(&p->boards, gs_op_name(op));
+  if (op->board == NULL)
+    return GESSO_E_NOMEM;
+  op->counted = true;
+  if (atomic_fetch_add(&op->board->unsaved, 1) == 0)
+    atomic_fetch_add(&p->boards_unsaved, 1);
+  return GESSO_OK;
+}
+
+/* Ops that came in: each write counts as unsaved work of its board from here on (or, when memory is
+ * short, from the attempt on that finds some). */
 static void take_in(gesso_persistence *p, gs_op_list *incoming)
 {
   for (gs_op *op; (op = gs_op_list_pop(incoming)) != NULL;) {
-    if (is_write(op)) {
-      op->board = gs_boards_get(&p->boards, gs_op_name(op));
-      if (op->board == NULL) {
-        op->status = GESSO_E_NOMEM;
-        gs_op_complete(p, op);
-        continue;
-      }
-      op->counted = true;
-      if (atomic_fetch_add(&op->board->unsaved, 1) == 0)
-        atomic_fetch_add(&p->boards_unsaved, 1);
-    }
+    if (is_write(op))
+      (void)gs_storage_count(p, op);
     if (op->kind == GS_OP_FLUSH || op->kind == GS_OP_CLOSE) {
       p->retry_at_ms = 0;            /* try at once */
       op->need = p->failed_saves;    /* those that failed before were told so */

@@ -203,9 +203,11 @@ static void scan_board(void *ctx, gs_board *b)
     return;
   }
   uint64_t due = sc->closing && !b->fold_forced ? UINT64_MAX : gs_board_fold_due_ms(b, &sc->policy);
-  if (due <= sc->now && p->folds_running < FOLDS_AT_ONCE)
+  if (due <= sc->now && p->folds_running < FOLDS_AT_ONCE) {
     start_fold(p, b); /* when all are busy, the next one that comes back looks again */
-  else if (due > sc->now)
+    due = b->fold_running ? UINT64_MAX : b->fold_not_before_ms;
+  }
+  if (due > sc->now)
     sc->next = GS_MIN(sc->next, due);
 }
 

@@ -234,8 +234,13 @@ static gesso_status apply_undelete(group *g, gs_op *op, gs_board *b)
 static gesso_status apply(group *g, gs_op *op, gs_op_list *taken)
 {
   gesso_persistence *p = g->p;
+  gesso_status s = gs_storage_count(p, op);
+  if (s != GESSO_OK) {
+    gs_op_list_push(taken, op);
+    return s;
+  }
   gs_board *b = op->board;
-  gesso_status s = gs_storage_find(p, b);
+  s = gs_storage_find(p, b);
   touch(p, b);
   if (s == GESSO_OK && op->kind == GS_OP_APPEND)
     return apply_append(g, op, b, taken);

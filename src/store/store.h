@@ -124,6 +124,7 @@ struct gesso_persistence {
   gs_op_list queue;              /* to the storage thread */
   uint64_t arrivals;
   bool poked, closing;
+  gs_op *reserved_close;
   gs_op_list unsynced;           /* committed, by seq */
   uint64_t commit_seq, synced_seq;
   bool sync_failed, sync_exit, checkpoint_exit, workers_exit;
@@ -205,6 +206,8 @@ void gs_attached_forget_all(gesso_persistence *p);
 /* --- storage.c, storage_group.c, storage_fold.c: the storage thread --- */
 void *gs_storage_main(void *p);
 void gs_stop_workers(gesso_persistence *p);
+/* Finds the op's board and counts the op as unsaved work of it, once. */
+gesso_status gs_storage_count(gesso_persistence *p, gs_op *op);
 bool gs_storage_has_unsaved(gesso_persistence *p, gesso_bytes name);
 /* Brings `row` up to date; needs a transaction or an idle writer. */
 gesso_status gs_storage_find(gesso_persistence *p, gs_board *b);

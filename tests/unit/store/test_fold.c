@@ -289,6 +289,13 @@ static void dragging_one_shape_does_not_fill_the_disk(void **state)
   }
   print_message("36,000 drags: %lld KB more than before, %lld KB at most, %llu folds\n", (long long)grown / 1024,
                 (long long)peak / 1024, (unsigned long long)store_stats(s).folds);
+  if (grown >= 200 * 1024) {
+    gesso_persistence_stats st = store_stats(s);
+    print_message("database %lld, log %lld bytes; %llu rows, %llu live bytes, %llu checkpoints\n",
+                  (long long)store_file_size(s, "gesso.db"), (long long)store_file_size(s, "gesso.db-wal"),
+                  (unsigned long long)st.journal_rows, (unsigned long long)st.journal_live_bytes,
+                  (unsigned long long)st.checkpoints);
+  }
   assert_true(grown < 200 * 1024);
   assert_true(peak < 16 * 1024 * 1024);
   loaded l = store_load(s, "b");
