@@ -15,6 +15,7 @@
 #define GS_LIMIT_ROOMS 20000u              /* boards in memory; past it newcomers are sent away with 1013 */
 #define GS_LIMIT_DOC_MEMORY (1u << 30)     /* one document */
 #define GS_ROOM_LINGER_MS 5000u            /* an empty board stays in memory for so long: a reload is quick */
+#define GS_ROOM_ENCODED_MS 10000u          /* the encoded state is kept for newcomers at least so long */
 #define GS_ROOM_RETRY_MS 250u              /* between two attempts to hand over what the store refused */
 
 /* Presence, per board. A whiteboard's presence carries a live gesture, so states are allowed some size. */

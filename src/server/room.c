@@ -50,6 +50,14 @@ void gs_room_refuse(gs_room *room, uint16_t code, const char *reason)
   gs_rooms_touch(room->rooms, room);
 }
 
+void gs_room_deleted(gs_room *room)
+{
+  if (room->state == GS_ROOM_LOADING)
+    room->deleted = true;
+  else
+    gs_room_refuse(room, 4404, "this board was deleted");
+}
+
 /* What the clients said while the board was being read. */
 static void hear_early_frames(gs_room *room)
 {
@@ -72,7 +80,7 @@ static void loaded(void *ctx, gesso_board_load *load)
 {
   gs_room *room = ctx;
   gs_counters *counters = gs_room_counters(room);
-  switch (load->result) {
+  switch (room->deleted ? GESSO_LOAD_DELETED : load->result) {
   case GESSO_LOAD_FOUND:
     room->doc = gesso_board_load_take_doc(load);
     room->generation = load->generation;
@@ -121,6 +129,9 @@ static void timer_fired(gs_timer *timer)
   }
   if (room->refused != NULL)
     gs_room_retry(room);
+  if (room->step2 != NULL && !room->step2_used)
+    gs_room_forget_state(room); /* as large as the board, and nobody came for it */
+  room->step2_used = false;
   bool idle = room->sessions == NULL && room->state != GS_ROOM_LOADING && room->batches == NULL && !room->in_turn;
   if (idle && room->empty_ms + GS_ROOM_LINGER_MS <= now) {
     if (room->unsaved && room->state == GS_ROOM_LIVE)
@@ -139,6 +150,8 @@ void gs_room_schedule(gs_room *room)
   uint64_t due = gs_awareness_next_expiry(room->presence);
   if (room->refused != NULL)
     due = GS_MIN(due, now + GS_ROOM_RETRY_MS);
+  if (room->step2 != NULL)
+    due = GS_MIN(due, now + GS_ROOM_ENCODED_MS);
   if (room->empty_ms != UINT64_MAX)
     due = GS_MIN(due, GS_MAX(room->empty_ms + GS_ROOM_LINGER_MS, now + 100));
   if (due == UINT64_MAX || (gs_timer_running(&room->timer) && room->timer_ms <= due))

@@ -38,6 +38,8 @@ struct gs_room {
   bool forgotten;        /* refusing, and the name means another board by now: not found any more */
   bool in_transaction;
   bool had_pending;      /* something waited for missing updates after the last turn */
+  bool deleted;          /* while it was loading */
+  bool step2_used;       /* since the timer looked last */
   bool unsaved;          /* updates were journalled since the last save */
   gs_room_state state;
   uint16_t refuse_code;
@@ -87,6 +89,9 @@ void gs_room_turn(gs_room *room);
 
 /* Closes everybody with this code, and newcomers too until the room is dropped. */
 void gs_room_refuse(gs_room *room, uint16_t code, const char *reason);
+
+/* The board was deleted: refused with 4404, if need be as soon as the load is back. */
+void gs_room_deleted(gs_room *room);
 
 /* Tries again what the store refused; once that is taken, asks those who missed for what they have. */
 void gs_room_retry(gs_room *room);

@@ -393,6 +393,7 @@ static gs_frame *shared_step1(gs_room *room)
 static gs_frame *encode_step2(gs_room *room, gesso_bytes vector, gesso_error *err)
 {
   bool whole = is_empty_vector(vector);
+  room->step2_used |= whole;
   if (whole && room->step2 != NULL) {
     gs_room_counters(room)->answers_shared++;
     return gs_frame_retain(room->step2);

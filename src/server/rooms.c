@@ -160,8 +160,8 @@ void gs_rooms_drop(gs_rooms *rooms, gs_room *room)
 void gs_rooms_deleted(gs_rooms *rooms, gesso_bytes name)
 {
   gs_room *room = gs_rooms_find(rooms, name);
-  if (room != NULL && room->state == GS_ROOM_LIVE)
-    gs_room_refuse(room, 4404, "this board was deleted");
+  if (room != NULL && room->state != GS_ROOM_REFUSING)
+    gs_room_deleted(room);
 }
 
 void gs_rooms_created(gs_rooms *rooms, gesso_bytes name)

@@ -5,7 +5,8 @@
  *   node kill9.mjs [--gesso PATH] [--kills N] [--boards N] [--rate PER_SECOND] [--seed N]
  *
  * A broadcast that leaves before its update is written loses some here. Each kill is checked to have
- * come within 50 ms after some reader received an update: otherwise it proved nothing.
+ * come within 50 ms after some reader received an update: otherwise it proved nothing and is repeated
+ * (a machine that is busy with other things may need some of those).
  * Ends with "N passed, N failed"; each kill is one. */
 import { createRequire } from 'node:module'
 import { option, sleep } from '../clients/lib/runner.mjs'
@@ -85,7 +86,7 @@ function missing(bytes, doc) {
 }
 
 const server = new Server()
-let passed = 0, failed = 0, received = 0
+let passed = 0, failed = 0, received = 0, repeats = 0
 console.log(`seed ${seed}: ${kills} kills, ${boardCount} boards, ${rate} updates/s on each`)
 for (let round = 0; round < kills; round++) {
   await server.start()
@@ -111,9 +112,12 @@ for (let round = 0; round < kills; round++) {
     }
   }))
   if (sum === received) problems.push('no reader received anything')
-  if (!(age < 50)) problems.push(`the last update was received ${Math.round(age)} ms before the kill`)
   await server.kill()
-  if (problems.length === 0) {
+  if (problems.length === 0 && !(age < 50)) {
+    console.log(`again kill ${round + 1}: the last update was received ${Math.round(age)} ms before`)
+    if (++repeats <= kills) round--
+    else failed++
+  } else if (problems.length === 0) {
     passed++
     console.log(`ok    kill ${round + 1}: ${sum - received} updates received, the last ${age.toFixed(1)} ms before`)
   } else {

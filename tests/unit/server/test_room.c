@@ -429,6 +429,24 @@ static void deleted_boards_are_refused(void **state)
   leave(d);
 }
 
+static void a_board_deleted_while_it_loads_is_refused(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1);
+  leave(a);
+  stop(w);
+  start(w);
+  client *b = join(w, "b");
+  ask(b);
+  gs_rooms_deleted(&w->rooms, text("b"));
+  until(w, b->code != 0);
+  assert_int_equal(b->code, 4404);
+  assert_string_equal(b->log, "");
+  leave(b);
+}
+
 static void a_board_deleted_behind_our_back_is_noticed_by_the_next_update(void **state)
 {
   world *w = *state;
@@ -584,6 +602,7 @@ int main(void)
     ROOM_TEST(an_update_that_waits_for_another_is_journalled),
     ROOM_TEST(a_malformed_update_closes_its_sender_only),
     ROOM_TEST(deleted_boards_are_refused),
+    ROOM_TEST(a_board_deleted_while_it_loads_is_refused),
     ROOM_TEST(a_board_deleted_behind_our_back_is_noticed_by_the_next_update),
     ROOM_TEST(an_unreadable_board_is_refused_and_stays),
     ROOM_TEST(an_empty_board_leaves_memory_and_comes_back_the_same),
