@@ -227,17 +227,15 @@ static int give_json(const struct doc_args *args, gesso_doc *doc, gesso_status (
 
 static int run_merge(struct doc_args *args)
 {
-  if (args->v2) {
-    fprintf(stderr, "%s: --v2: this version writes v1 only; leave --v2 out\n", args->who);
-    return GS_EXIT_USAGE;
-  }
   if (refuse_terminal(args))
     return GS_EXIT_USAGE;
   gesso_doc *doc = load(args);
   if (doc == NULL)
     return GS_EXIT_FAILED;
   gesso_buffer state = { 0 };
-  gesso_status s = gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &state, NULL);
+  gesso_bytes all = { NULL, 0 };
+  gesso_status s =
+    args->v2 ? gesso_doc_encode_v2(doc, all, &state, NULL) : gesso_doc_encode_v1(doc, all, &state, NULL);
   gesso_doc_destroy(doc);
   return s == GESSO_OK ? give(args, &state) : fail(args, s);
 }

@@ -27,6 +27,15 @@ export function checkCommand (gesso, session, { reference, content, stateVectorA
     const loaded = new Y.Doc()
     Y.applyUpdate(loaded, readFileSync(state))
     expectEqual('gesso doc merge', yjsContent(reference), yjsContent(loaded))
+    const state2 = join(dir, 'state.v2')
+    run(gesso, ['merge', '--v2', '-o', state2, ...files])
+    const loaded2 = new Y.Doc()
+    Y.applyUpdateV2(loaded2, readFileSync(state2))
+    expectEqual('gesso doc merge --v2', yjsContent(reference), yjsContent(loaded2))
+    // The same bytes as Yjs makes of the same v1 state.
+    if (Buffer.compare(Buffer.from(Y.encodeStateAsUpdateV2(loaded)), Buffer.from(Y.encodeStateAsUpdateV2(loaded2))) !== 0) {
+      throw new Error('gesso doc merge --v2: Yjs makes another document of it than of the v1 state')
+    }
 
     const views = Object.entries(roots).map(([name, type]) => ['--root', `${name}:${type}`]).flat()
     const all = parsed(run(gesso, ['json', ...views, state]))
