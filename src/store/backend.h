@@ -85,7 +85,7 @@ typedef enum gs_checkpoint_mode { GS_CHECKPOINT_PASSIVE, GS_CHECKPOINT_TRUNCATE 
 gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode);
 
 typedef struct gs_backend_sizes {
-  uint64_t wal_bytes, wal_frames, database_bytes, sync_failures;
+  uint64_t wal_bytes, wal_frames, wal_file_frames, database_bytes, sync_failures;
 } gs_backend_sizes;
 /* Figures as of the last commit. */
 void gs_backend_get_sizes(gs_backend *be, gs_backend_sizes *out);

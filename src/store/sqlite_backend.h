@@ -52,7 +52,9 @@ struct gs_backend {
   pthread_mutex_t readers_lock;
   gs_board_reader *readers;
 
-  atomic_uint_fast64_t wal_frames, database_pages;
+  atomic_uint_fast64_t wal_frames;      /* in use */
+  atomic_uint_fast64_t wal_file_frames; /* as long as the file is: what a log that starts over leaves behind counts */
+  atomic_uint_fast64_t database_pages;
 };
 
 struct gs_board_reader {

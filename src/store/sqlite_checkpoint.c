@@ -42,8 +42,11 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
   }
   if (rc == SQLITE_OK && in_log == copied) {
     rc = gs_log_start_over(be->checkpointer);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
       atomic_store_explicit(&be->wal_frames, 1, memory_order_relaxed);
+      if (mode == GS_CHECKPOINT_TRUNCATE)
+        atomic_store_explicit(&be->wal_file_frames, 1, memory_order_relaxed);
+    }
   }
   (void)pthread_mutex_unlock(&be->checkpoint_lock);
   return gs_sql_status(rc);
@@ -51,10 +54,11 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
 
 void gs_backend_get_sizes(gs_backend *be, gs_backend_sizes *out)
 {
-  uint64_t frames = atomic_load_explicit(&be->wal_frames, memory_order_relaxed);
+  uint64_t file_frames = atomic_load_explicit(&be->wal_file_frames, memory_order_relaxed);
   *out = (gs_backend_sizes){
-    .wal_frames = frames,
-    .wal_bytes = frames == 0 ? 0 : 32 + frames * (4096 + 24),
+    .wal_frames = atomic_load_explicit(&be->wal_frames, memory_order_relaxed),
+    .wal_file_frames = file_frames,
+    .wal_bytes = file_frames == 0 ? 0 : 32 + file_frames * (4096 + 24),
     .database_bytes = atomic_load_explicit(&be->database_pages, memory_order_relaxed) * 4096,
     .sync_failures = atomic_load(&gs_vfs_counts_of(be->vfs)->sync_failures),
   };

@@ -120,6 +120,8 @@ static int on_commit(void *ctx, sqlite3 *db, const char *schema, int frames)
   (void)schema;
   (void)db;
   atomic_store_explicit(&be->wal_frames, (uint64_t)frames, memory_order_relaxed);
+  if (atomic_load_explicit(&be->wal_file_frames, memory_order_relaxed) < (uint64_t)frames)
+    atomic_store_explicit(&be->wal_file_frames, (uint64_t)frames, memory_order_relaxed);
   return SQLITE_OK;
 }
 
@@ -187,6 +189,7 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
     if (rc == SQLITE_OK)
       s = gs_sql_status(gs_log_start_over(be->writer));
     atomic_store(&be->wal_frames, 1);
+    atomic_store(&be->wal_file_frames, rc == SQLITE_OK ? 1 : 2);
   }
   if (s == GESSO_OK)
     s = gs_backend_walk(be, fn, ctx);

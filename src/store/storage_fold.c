@@ -372,7 +372,7 @@ uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now)
   bool more = false;
   if (s == GESSO_OK && !closing)
     s = give_space_back(p, idle, &more);
-  if (sizes.wal_bytes > p->options.wal_bytes_max || (idle && sizes.wal_frames > 1 && !more))
+  if (sizes.wal_bytes > p->options.wal_bytes_max || (idle && sizes.wal_file_frames > 1 && !more))
     gs_wish_checkpoint(p, GS_WISH_TRUNCATE);
   else if (sizes.wal_frames >= CHECKPOINT_FRAMES)
     gs_wish_checkpoint(p, GS_WISH_PASSIVE);
@@ -380,7 +380,7 @@ uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now)
     next = GS_MIN(next, p->last_commit_ms + IDLE_MS);
   else if (more)
     next = now;
-  else if (sizes.wal_frames > 1)
+  else if (sizes.wal_file_frames > 1)
     next = GS_MIN(next, now + IDLE_MS); /* somebody reads the log: try again */
   if (s == GESSO_OK && !closing) {
     if (now >= p->next_purge_ms)
