@@ -44,7 +44,7 @@ page:
 	touch $@
 
 test: all
-	tools/meson-tests $(BUILD)
+	tools/meson-tests $(BUILD) --no-suite crash
 
 build-asan/build.ninja:
 	CC=clang meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false \
@@ -52,7 +52,7 @@ build-asan/build.ninja:
 
 asan: build-asan/build.ninja
 	$(NINJA) -C build-asan
-	tools/meson-tests build-asan --timeout-multiplier 5
+	tools/meson-tests build-asan --no-suite crash --timeout-multiplier 5
 
 INTEROP = node tests/interop/interop.mjs --sessions $(SESSIONS) --edits $(EDITS) $(if $(SEED),--seed $(SEED)) \
           $(if $(REPLAY),--replay $(REPLAY))
@@ -68,7 +68,13 @@ interop-asan: build-asan/build.ninja tests/interop/node_modules/.package-lock.js
 clients: build tests/clients/node_modules/.package-lock.json
 	node tests/clients/all.mjs --gesso $(BUILD)/gesso
 
-crash: all tests/clients/node_modules/.package-lock.json
+# Power cuts through the VFS shim and slow disks, then kill -9 of the real server.
+crash: power-cuts kill9
+
+power-cuts: all
+	tools/meson-tests $(BUILD) --suite crash
+
+kill9: all tests/clients/node_modules/.package-lock.json
 	node tests/crash/kill9.mjs --gesso $(BUILD)/gesso
 
 page-test: page
