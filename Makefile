@@ -3,7 +3,7 @@
 #   make build        optimised, with the page when node is there; leaves build/gesso
 #   make test         unit and property tests            make asan      the same under sanitizers
 #   make interop      against Yjs in node                make interop-asan
-#   make clients      stock clients and hostile ones     make crash     kill -9 in the midst of writing
+#   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
 #   make bench        tables beside Yjs                  make cover     coverage report
@@ -22,7 +22,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients crash page-test e2e fuzz fuzz-smoke bench lint cover \
+.PHONY: build all page test asan interop interop-asan clients crash power-cuts kill9 page-test e2e fuzz fuzz-smoke bench lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
