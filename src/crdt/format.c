@@ -209,7 +209,7 @@ void gs_format_cleanup(gesso_doc *doc)
   uint32_t *full = NULL, nfull = 0, cap = 0;
   gs_attrs seen = { .alloc = doc->alloc };
   /* Texts that got a format, or lost one: all of them is looked through. work_next marks membership. */
-  enum { LISTED = UINT32_MAX };
+  const uint32_t listed = UINT32_MAX;
   for (uint32_t i = 0; i < txn->ntouched; i++) {
     uint32_t client = txn->touched[i];
     const gs_client *c = &doc->clients[client];
@@ -221,11 +221,11 @@ void gs_format_cleanup(gesso_doc *doc)
       if (!is_live_format(it))
         continue;
       gs_type *t = &doc->types[doc->slots[it->slot].type];
-      if (t->work_next == LISTED)
+      if (t->work_next == listed)
         continue;
       if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full))
         goto out;
-      t->work_next = LISTED;
+      t->work_next = listed;
       full[nfull++] = doc->slots[it->slot].type;
     } while (gs_pos_next(doc, client, &p));
   }
@@ -243,12 +243,12 @@ void gs_format_cleanup(gesso_doc *doc)
         continue;
       uint32_t type = doc->slots[it->slot].type;
       gs_type *t = &doc->types[type];
-      if (!t->has_formatting || t->work_next == LISTED)
+      if (!t->has_formatting || t->work_next == listed)
         continue;
       if (gs_kind(it) == GS_FORMAT) {
         if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full))
           goto out;
-        t->work_next = LISTED;
+        t->work_next = listed;
         full[nfull++] = type;
       } else {
         contextless_gap(doc, ix, &seen);
