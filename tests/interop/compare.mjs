@@ -116,8 +116,9 @@ export function yjsStateVector (doc) {
 
 // Yjs looks at what it keeps waiting only when the one id arrives that it noted for a whole group of
 // structs, and that note can name a later id than the one really missing. Meanwhile structs wait that
-// nothing is missing for. This makes it look again, at one client after the other so that none is
-// held back by the rest, until nothing more comes of it.
+// nothing is missing for. It also waits for what structs need that it has integrated long ago, from
+// another copy. This makes it look again, at one client after the other so that none is held back by
+// the rest, and only at what is new, until nothing more comes of it.
 export function settle (doc) {
   for (;;) {
     const waiting = doc.store.pendingStructs
@@ -126,8 +127,8 @@ export function settle (doc) {
     const clients = [...new Set(Y.decodeUpdateV2(waiting.update).structs.map(s => s.id.client))]
     doc.store.pendingStructs = null
     for (const client of clients) {
-      const others = new Map(clients.filter(c => c !== client).map(c => [c, 2 ** 31]))
-      Y.applyUpdateV2(doc, Y.diffUpdateV2(waiting.update, Y.encodeStateVector(others)))
+      const known = new Map(clients.map(c => [c, c === client ? Y.getState(doc.store, c) : 2 ** 31]))
+      Y.applyUpdateV2(doc, Y.diffUpdateV2(waiting.update, Y.encodeStateVector(known)))
     }
     if (JSON.stringify(yjsStateVector(doc)) === before) return
   }
