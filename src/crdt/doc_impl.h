@@ -15,7 +15,7 @@
  *   I1  a client's structs cover 0 .. clock without gap or overlap
  *   I2  items[i].left == l  <=>  items[l].right == i, and both are in one slot
  *   I3  slot.head has no left, slot.tail has no right
- *   I4  of the items of a map slot only the tail may be live
+ *   I4  of the items of a map slot only the tail may be live, and the front of what was cut from it
  *   I5  type.length is the sum of the lengths of the live, countable items of its sequence
  *   I6  children of a deleted type are deleted or gc ranges
  *   I7  the position index of a sequence holds its items in order with their visible lengths
