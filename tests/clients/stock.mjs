@@ -3,7 +3,7 @@
  *   node stock.mjs [--gesso PATH] [--port N] [--silence SECONDS] [--only TEXT]
  *
  * Ends with "N passed, N failed". The silence (120 s by default) runs for all versions at once. */
-import { WebsocketProvider as v15 } from 'y-websocket-1.5'
+import { createRequire } from 'node:module'
 import { WebsocketProvider as v21 } from 'y-websocket-2.1'
 import { WebsocketProvider as v30 } from 'y-websocket-3.0'
 import { WebsocketProvider as v31 } from 'y-websocket-3.1'
@@ -12,6 +12,11 @@ import * as Y from 'yjs'
 import { assert, option, runAll, sleep, test, until } from './lib/runner.mjs'
 import { Server } from './lib/server.mjs'
 
+/* 1.5 is CommonJS to node 18, and a provider and its document must come from the same Yjs. */
+const require = createRequire(import.meta.url)
+const { WebsocketProvider: v15 } = require('y-websocket-1.5')
+const { Doc: Doc15 } = require('yjs')
+
 const versions = { 1.5: v15, 2.1: v21, '3.0': v30, 3.1: v31 }
 const names = Object.keys(versions).sort()
 process.setMaxListeners(100)
@@ -19,7 +24,7 @@ const silence = Number(option('silence', 120))
 const server = await new Server().start()
 
 /* Clients of one process must not find each other without the server: no broadcast channel. */
-function connect(version, board, doc = new Y.Doc()) {
+function connect(version, board, doc = new (version === '1.5' ? Doc15 : Y.Doc)()) {
   const provider = new versions[version](server.ws, board, doc, { WebSocketPolyfill: WebSocket, disableBc: true, maxBackoffTime: 500 })
   const client = { provider, doc, text: doc.getText('t'), map: doc.getMap('m'), closes: 0, syncs: 0 }
   provider.on('connection-close', () => { client.closes++ })
