@@ -250,7 +250,10 @@ static void integrate_in(gesso_doc *doc, const gs_in *in)
     gs_integrate_gc(doc, in->client, in->len - offset);
     return;
   }
-  gs_ix left = in->origin.client != 0 ? gs_clean_end(doc, in->origin) : 0;
+  /* With a part of it known, left is that part; its origin only tells whether it was collected. */
+  gs_ix left = 0;
+  if (in->origin.client != 0)
+    left = offset > 0 ? gs_struct_of(doc, in->origin) : gs_clean_end(doc, in->origin);
   gs_ix right = in->right_origin.client != 0 ? gs_clean_start(doc, in->right_origin) : 0;
   bool lost = (left != 0 && gs_kind(&doc->items[left]) == GS_GC) || (right != 0 && gs_kind(&doc->items[right]) == GS_GC);
   uint32_t slot = 0;

@@ -214,6 +214,22 @@ static void formats_begin_and_end(void **state)
   gesso_doc_destroy(doc);
 }
 
+static void of_a_struct_that_is_partly_known_the_rest_is_taken(void **state)
+{
+  (void)state;
+  static const uint8_t first[] = { 1, 1, 5, 0, 4, 1, 1, 't', 8, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 0 };
+  static const uint8_t second[] = { 1, 1, 5, 5, 0x84, 5, 4, 5, 'f', 'g', 'h', 'i', 'j', 0 };
+  gesso_doc *doc = doc_of(1);
+  apply(doc, (gesso_bytes){ first, sizeof first });
+  apply(doc, (gesso_bytes){ second, sizeof second });
+  check(doc);
+  reads_json(doc, gesso_doc_root(doc, str("t"), GESSO_TEXT), GESSO_TEXT, "\"abcdefghij\"");
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.structs, 1);
+  gesso_doc_destroy(doc);
+}
+
 static void our_client_id_in_foreign_hands_is_given_up(void **state)
 {
   (void)state;
@@ -239,6 +255,7 @@ int main(void)
     cmocka_unit_test(a_deletion_waits_for_its_text),
     cmocka_unit_test(a_transaction_gives_one_update),
     cmocka_unit_test(formats_begin_and_end),
+    cmocka_unit_test(of_a_struct_that_is_partly_known_the_rest_is_taken),
     cmocka_unit_test(our_client_id_in_foreign_hands_is_given_up),
   };
   return cmocka_run_group_tests_name("merging", tests, NULL, NULL);
