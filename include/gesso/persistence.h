@@ -215,7 +215,7 @@ GESSO_API gesso_status gesso_board_persistence_detach(gesso_persistence *p, gess
 /* Folds now: the stored state and the journal become one compacted state, on a worker thread, from
  * what was stored; the live document is not read. Completes when that is synced.
  * OK also when there was nothing to fold; NOTFOUND; DELETED (a delete came before or meanwhile);
- * CORRUPT and the like (the board is unreadable: nothing was changed); IO, FULL (not folded; the
+ * CORRUPT and the like (the board is unreadable: nothing was changed); IO, FULL, NOMEM (not folded; the
  * updates stay in the journal and it is tried again later); CLOSED. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_save(gesso_persistence *p, gesso_bytes board,
                                                                    gesso_persistence_fn fn, void *ctx);

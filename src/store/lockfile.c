@@ -92,7 +92,8 @@ gesso_status gs_lockfile_take(gs_lockfile *lock, const char *folder, const char 
   }
   if (s == GESSO_OK) {
     lock->fd = fd;
-    gs_lockfile_describe(lock, owner, address);
+    if (owner != NULL)
+      gs_lockfile_describe(lock, owner, address);
   } else if (fd >= 0) {
     (void)close(fd);
   }
@@ -109,9 +110,8 @@ void gs_lockfile_describe(gs_lockfile *lock, const char *owner, const char *addr
   if (lock->fd < 0)
     return;
   char text[1024];
-  int n = snprintf(text, sizeof text, "pid %ld\nowner %.*s\n", (long)getpid(), owner == NULL ? 23 : (int)strcspn(owner, "\n"),
-                   owner == NULL ? "a program using libgesso" : owner);
-  if (n > 0 && (size_t)n < sizeof text && address != NULL)
+  int n = snprintf(text, sizeof text, "pid %ld\nowner %.*s\n", (long)getpid(), (int)strcspn(owner, "\n"), owner);
+  if (n > 0 && (size_t)n < sizeof text && address != NULL && address[0] != '\0')
     n += snprintf(text + n, sizeof text - (size_t)n, "address %.*s\n", (int)strcspn(address, "\n"), address);
   if (n < 0 || (size_t)n >= sizeof text)
     n = (int)sizeof text - 1;

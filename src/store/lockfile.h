@@ -14,7 +14,8 @@ typedef struct gs_lockfile {
 #define GS_LOCKFILE_NONE ((gs_lockfile){ -1 })
 
 /* Makes the folder with its parents, then takes the lock: OK, BUSY (a second writer in this or
- * another process), IO, USAGE (path too long). `why` (may be NULL) receives a sentence on failure. */
+ * another process), IO, USAGE (path too long). `why` (may be NULL) receives a sentence on failure.
+ * With `owner` NULL the file is not described yet: writing to it may take longer than locking it. */
 gesso_status gs_lockfile_take(gs_lockfile *lock, const char *folder, const char *owner, const char *address,
                               gesso_buffer *why);
 

@@ -14,12 +14,6 @@ static const gesso_bytes none = { NULL, 0 };
 
 /* --- opening --- */
 
-static bool start_thread(pthread_t *thread, bool *has, void *(*fn)(void *), gesso_persistence *p)
-{
-  *has = pthread_create(thread, NULL, fn, p) == 0;
-  return *has;
-}
-
 static void free_handle(gesso_persistence *p)
 {
   gs_backend_destroy(p->backend);
@@ -30,7 +24,6 @@ static void free_handle(gesso_persistence *p)
   gs_buf_finish(&p->row_buf);
   gs_op_free(p, p->reserved_close);
   (void)pthread_mutex_destroy(&p->lock);
-  (void)pthread_mutex_destroy(&p->lockfile_lock);
   pthread_cond_t *conds[] = { &p->storage_wake, &p->sync_wake, &p->checkpoint_wake, &p->reader_wake, &p->folder_wake };
   for (size_t i = 0; i < GS_COUNT(conds); i++)
     (void)pthread_cond_destroy(conds[i]);
@@ -41,7 +34,6 @@ static void init_locks(gesso_persistence *p)
 {
   pthread_condattr_t attr;
   (void)pthread_mutex_init(&p->lock, NULL);
-  (void)pthread_mutex_init(&p->lockfile_lock, NULL);
   (void)pthread_condattr_init(&attr);
   (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_t *conds[] = { &p->storage_wake, &p->sync_wake, &p->checkpoint_wake, &p->reader_wake, &p->folder_wake };
@@ -105,11 +97,13 @@ gesso_status gs_persistence_open_with(const gesso_persistence_options *given, co
   p->row_buf = gs_buf_make(o.alloc);
   p->stats.durability = o.durability;
   (void)snprintf(p->owner, sizeof p->owner, "%s", o.owner == NULL ? "a program using libgesso" : o.owner);
+  (void)snprintf(p->address, sizeof p->address, "%s", o.address == NULL ? "" : o.address);
+  p->address_changed = !p->read_only;
   init_locks(p);
 
   gesso_status s = GESSO_OK;
   if (!p->read_only)
-    s = gs_lockfile_take(&p->lockfile, o.folder, p->owner, o.address, why);
+    s = gs_lockfile_take(&p->lockfile, o.folder, NULL, NULL, why);
   else if (!gs_data_folder_exists(o.folder))
     s = explain(why, GESSO_E_NOTFOUND, "there are no boards: no gesso.db in ", o.folder);
   if (s == GESSO_OK) {
@@ -123,17 +117,11 @@ gesso_status gs_persistence_open_with(const gesso_persistence_options *given, co
     free_handle(p);
     return s;
   }
-  bool ok = start_thread(&p->reader_thread, &p->has_reader_thread, gs_reader_main, p);
-  if (ok && !p->read_only) {
-    ok = start_thread(&p->sync_thread, &p->has_sync_thread, gs_sync_main, p) &&
-         start_thread(&p->checkpoint_thread, &p->has_checkpoint_thread, gs_checkpoint_main, p) &&
-         start_thread(&p->folder_thread, &p->has_folder_thread, gs_folder_main, p);
-  }
-  ok = ok && start_thread(&p->storage_thread, &p->has_storage_thread, gs_storage_main, p);
-  if (!ok) {
-    gs_stop_workers(p);
+  /* It starts the others: that takes longer than a caller should wait. */
+  p->has_storage_thread = pthread_create(&p->storage_thread, NULL, gs_storage_main, p) == 0;
+  if (!p->has_storage_thread) {
     free_handle(p);
-    return explain(why, GESSO_E_NOMEM, "cannot start the storage threads", "");
+    return explain(why, GESSO_E_NOMEM, "cannot start the storage thread", "");
   }
   *out = p;
   return GESSO_OK;
@@ -148,9 +136,11 @@ gesso_status gesso_persistence_set_address(gesso_persistence *p, const char *add
 {
   if (p == NULL || p->read_only)
     return GESSO_E_USAGE;
-  (void)pthread_mutex_lock(&p->lockfile_lock);
-  gs_lockfile_describe(&p->lockfile, p->owner, address);
-  (void)pthread_mutex_unlock(&p->lockfile_lock);
+  (void)pthread_mutex_lock(&p->lock);
+  (void)snprintf(p->address, sizeof p->address, "%s", address == NULL ? "" : address);
+  p->address_changed = p->poked = true;
+  (void)pthread_cond_signal(&p->storage_wake);
+  (void)pthread_mutex_unlock(&p->lock);
   return GESSO_OK;
 }
 

@@ -626,7 +626,21 @@ static bool finished(gesso_persistence *p)
   return (synced || stuck) && workers_idle(p);
 }
 
-void gs_stop_workers(gesso_persistence *p)
+static bool start_thread(pthread_t *thread, bool *has, void *(*fn)(void *), gesso_persistence *p)
+{
+  *has = pthread_create(thread, NULL, fn, p) == 0;
+  return *has;
+}
+
+static bool start_workers(gesso_persistence *p)
+{
+  return start_thread(&p->reader_thread, &p->has_reader_thread, gs_reader_main, p) &&
+         (p->read_only || (start_thread(&p->sync_thread, &p->has_sync_thread, gs_sync_main, p) &&
+                           start_thread(&p->checkpoint_thread, &p->has_checkpoint_thread, gs_checkpoint_main, p) &&
+                           start_thread(&p->folder_thread, &p->has_folder_thread, gs_folder_main, p)));
+}
+
+static void stop_workers(gesso_persistence *p)
 {
   (void)pthread_mutex_lock(&p->lock);
   p->sync_exit = p->checkpoint_exit = p->workers_exit = true;
@@ -649,7 +663,7 @@ static void finish(gesso_persistence *p)
 {
   gs_op_list held = { NULL, NULL };
   uint64_t failed = 0;
-  gs_stop_workers(p);
+  stop_workers(p);
   (void)pthread_mutex_lock(&p->lock);
   gesso_status why = p->health != GESSO_OK ? p->health : GESSO_E_CLOSED;
   gs_op_list_push_all(&held, &p->unsynced);
@@ -666,9 +680,7 @@ static void finish(gesso_persistence *p)
   give_up(p, &held, p->opened || why != GESSO_E_CLOSED ? why : p->open_status);
   if (p->opened)
     gs_backend_close(p->backend, true);
-  (void)pthread_mutex_lock(&p->lockfile_lock);
   gs_lockfile_release(&p->lockfile);
-  (void)pthread_mutex_unlock(&p->lockfile_lock);
   p->opened = false;
   (void)pthread_mutex_lock(&p->lock);
   p->closed = true;
@@ -755,10 +767,27 @@ static void wait_for_work(gesso_persistence *p, uint64_t until_ms, gs_op_list *i
   }
 }
 
+/* Writes into the lock file who has it and where to ask. */
+static void describe(gesso_persistence *p)
+{
+  char address[sizeof p->address];
+  (void)pthread_mutex_lock(&p->lock);
+  bool changed = p->address_changed;
+  p->address_changed = false;
+  memcpy(address, p->address, sizeof address);
+  (void)pthread_mutex_unlock(&p->lock);
+  if (changed)
+    gs_lockfile_describe(&p->lockfile, p->owner, address);
+}
+
 void *gs_storage_main(void *ctx)
 {
   gesso_persistence *p = ctx;
-  gesso_status s = open_backend(p);
+  describe(p);
+  gesso_status s = GESSO_E_NOMEM;
+  p->open_why = "the storage threads cannot be started";
+  if (start_workers(p))
+    s = open_backend(p);
   p->open_status = s;
   (void)pthread_mutex_lock(&p->lock);
   p->stats.ready = s == GESSO_OK;
@@ -772,6 +801,7 @@ void *gs_storage_main(void *ctx)
   while (!finished(p)) {
     gs_op_list incoming = { NULL, NULL };
     wait_for_work(p, until, &incoming);
+    describe(p);
     take_in(p, &incoming);
     turn(p);
     until = gs_storage_upkeep(p, now_ms(p));

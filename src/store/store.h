@@ -109,12 +109,11 @@ typedef enum gs_checkpoint_wish { GS_WISH_NONE, GS_WISH_PASSIVE, GS_WISH_TRUNCAT
 
 struct gesso_persistence {
   const gesso_allocator *alloc;
-  gesso_persistence_options options; /* defaults filled in; the strings are owner and address below */
-  char owner[128];
+  gesso_persistence_options options; /* defaults filled in; the strings are copied below */
   const gs_clock *clock;
   bool read_only;
   gs_lockfile lockfile;
-  pthread_mutex_t lockfile_lock;
+  char owner[128];
   gs_backend *backend;
   int event_fd;
 
@@ -124,6 +123,8 @@ struct gesso_persistence {
   gs_op_list queue;              /* to the storage thread */
   uint64_t arrivals;
   bool poked, closing;
+  char address[256];
+  bool address_changed;          /* the lock file is to be written */
   gs_op *reserved_close;
   gs_op_list unsynced;           /* committed, by seq */
   uint64_t commit_seq, synced_seq;
@@ -205,7 +206,6 @@ void gs_attached_forget_all(gesso_persistence *p);
 
 /* --- storage.c, storage_group.c, storage_fold.c: the storage thread --- */
 void *gs_storage_main(void *p);
-void gs_stop_workers(gesso_persistence *p);
 /* Finds the op's board and counts the op as unsaved work of it, once. */
 gesso_status gs_storage_count(gesso_persistence *p, gs_op *op);
 bool gs_storage_has_unsaved(gesso_persistence *p, gesso_bytes name);

@@ -15,28 +15,50 @@ preload=$2
 asan=$(ldd "$program" | sed -n 's/.*=> \(.*lib[atu][sb]an.*\.so[^ ]*\) .*/\1/p' | tr '\n' ' ')
 slow() { LD_PRELOAD="$asan$preload" "$program" "$@"; }
 
-LD_PRELOAD="$asan$preload" "$program" write "$work/data" >"$work/written" 2>"$work/write.err" &
-pid=$!
-while ! grep -q '^saved$' "$work/written"; do
-  if ! kill -0 "$pid" 2>/dev/null; then
-    cat "$work/write.err"
-    echo "write ended before it had saved" >&2
-    pid=
-    exit 1
-  fi
-  sleep 0.1
-done
-sleep 0.2
-kill -9 "$pid"
-wait "$pid" || :
-pid=
-cat "$work/write.err"
-limit=$(sed -n 's/.*, \([0-9]*\) us of those left undisturbed/\1/p' "$work/write.err")
-test "$limit" -le 1000
+# A store that waits for the disk is slow every time; a machine that is busy with other things holds
+# up a call now and then. So exit 3, a slow call, is believed when it comes three times.
+thrice() {
+  for attempt in 1 2 3; do
+    "$@" && return 0 || status=$?
+    test "$status" -eq 3 || return "$status"
+    echo "attempt $attempt: a call took longer than 1 ms" >&2
+  done
+  return 3
+}
 
-slow load "$work/data" >"$work/loaded"
-grep -v '^saved$' "$work/written" | cmp - "$work/loaded"
+write_and_kill() {
+  rm -rf "$work/data"
+  LD_PRELOAD="$asan$preload" "$program" write "$work/data" >"$work/written" 2>"$work/write.err" &
+  pid=$!
+  while ! grep -q '^longest' "$work/written"; do
+    if ! kill -0 "$pid" 2>/dev/null; then
+      cat "$work/write.err" >&2
+      pid=
+      return 1
+    fi
+    sleep 0.1
+  done
+  kill -9 "$pid"
+  wait "$pid" 2>/dev/null || :
+  pid=
+  cat "$work/write.err"
+  slow_us=$(sed -n 's/^longest //p' "$work/written")
+  test "$slow_us" -le 1000 || return 3
+}
+thrice write_and_kill
+
+load() { slow load "$work/data" >"$work/loaded"; }
+thrice load
+grep -v '^longest' "$work/written" | cmp - "$work/loaded"
 echo "save, kill -9, load: the JSON is the same ($(wc -c <"$work/loaded") bytes)"
 
-slow delete "$work/data"
-GESSO_SYNC_FAIL="$work/fail" slow flush "$work/data" "$work/fail"
+delete() {
+  rm -rf "$work/data2"
+  slow delete "$work/data2"
+}
+thrice delete
+flush() {
+  rm -rf "$work/data3" "$work/fail"
+  GESSO_SYNC_FAIL="$work/fail" slow flush "$work/data3" "$work/fail"
+}
+thrice flush

@@ -8,8 +8,8 @@
  *
  * usage: power_cut_sweep [--cuts N] [--seed N] [--durability N]
  *
- * With --durability 1 updates are acknowledged before the sync, and the sweep must find some missing:
- * the suite runs it so, to see that it can. */
+ * With --durability 1 updates are acknowledged before the sync, and the sweep passes when it finds some
+ * missing: the suite runs it so, to see that it can. */
 #include "power_cut.h"
 #include "store_fixture.h"
 
@@ -32,6 +32,8 @@ typedef struct noted {
 } noted;
 
 static noted *notes;
+static uint32_t cuts, durability;
+static uint64_t seed, found_missing;
 
 static uint8_t *copy(const atomic_uchar *from, size_t n)
 {
@@ -96,7 +98,7 @@ static void mortal(store *s, uint32_t n)
   gesso_buffer_free(&u);
 }
 
-static void run(store *s, power_disk *disk, uint32_t cuts, uint64_t seed)
+static void run(store *s, power_disk *disk)
 {
   uint64_t rng = seed * 2 + 77;
   uint32_t i = 0, m = 0;
@@ -143,12 +145,20 @@ static void run(store *s, power_disk *disk, uint32_t cuts, uint64_t seed)
   }
 }
 
+/* Something acknowledged is not there: an end of the run, or what it is looking for. */
+static void missing(uint32_t n, const char *board, const char *what)
+{
+  if (durability == GESSO_DURABILITY_DISK)
+    fail_msg("cut %u: %s: %s", n, board, what);
+  found_missing++;
+}
+
 static void check_cut(const char *folder, uint32_t n)
 {
   const noted *k = &notes[n];
   store s;
   memset(&s, 0, sizeof s);
-  (void)snprintf(s.folder, sizeof s.folder, "%.40s/cut%u", folder, n);
+  (void)snprintf(s.folder, sizeof s.folder, "%.180s/cut%u", folder, n);
   s.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
   s.options = (gesso_persistence_options){ .size = sizeof s.options };
   gesso_status opened = store_try_open(&s);
@@ -163,13 +173,12 @@ static void check_cut(const char *folder, uint32_t n)
     for (uint32_t i = b; i < k->updates; i += BOARDS) {
       if (!k->acked[i])
         continue;
-      if (l.result != GESSO_LOAD_FOUND)
-        fail_msg("cut %u: %s is gone, and update %u was acknowledged", n, name, i);
       (void)snprintf(key, sizeof key, "k%u", i);
       gesso_buffer json = { 0 };
-      gesso_type m = gesso_doc_root(l.doc, text("m"), GESSO_MAP);
-      if (gesso_map_get_json(l.doc, m, text(key), &json) != GESSO_OK)
-        fail_msg("cut %u: %s: update %u was acknowledged and is missing", n, name, i);
+      if (l.result != GESSO_LOAD_FOUND)
+        missing(n, name, "the board is gone, and updates were acknowledged");
+      else if (gesso_map_get_json(l.doc, gesso_doc_root(l.doc, text("m"), GESSO_MAP), text(key), &json) != GESSO_OK)
+        missing(n, name, "an update was acknowledged and is missing");
       gesso_buffer_free(&json);
     }
     gesso_doc_destroy(l.doc);
@@ -180,14 +189,14 @@ static void check_cut(const char *folder, uint32_t n)
     loaded l = store_load(&s, name);
     gesso_doc_destroy(l.doc);
     if (k->gone[i] && l.result != GESSO_LOAD_DELETED)
-      fail_msg("cut %u: %s was deleted, acknowledged, and is back", n, name);
+      missing(n, name, "it was deleted, that was acknowledged, and it is back");
     if (k->born[i] && !k->death_issued[i] && l.result != GESSO_LOAD_FOUND)
-      fail_msg("cut %u: %s was acknowledged and is missing", n, name);
+      missing(n, name, "it was acknowledged and is missing");
     if (l.result == GESSO_LOAD_UNREADABLE)
       fail_msg("cut %u: %s: %s", n, name, l.message);
   }
   (void)store_close(&s);
-  char command[256];
+  char command[300];
   assert_int_equal(store_sql_int(&s, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
   (void)snprintf(command, sizeof command, "rm -r '%s'", s.folder);
   assert_int_equal(system(command), 0); /* NOLINT */
@@ -202,9 +211,6 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
   return otherwise;
 }
 
-static uint32_t cuts;
-static uint64_t seed;
-static uint32_t durability;
 
 static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
 {
@@ -222,7 +228,7 @@ static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
   s.options.journal_bytes_max = 60000;
   s.options.wal_bytes_max = 3000000;
   store_open(&s);
-  run(&s, &disk, cuts, seed);
+  run(&s, &disk);
   gesso_persistence_stats st = store_stats(&s);
   (void)store_close(&s);
   uint32_t total = 0, updates = 0;
@@ -236,13 +242,17 @@ static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
     free(notes[n].gone);
     free(notes[n].death_issued);
   }
-  print_message("%u power cuts (seed %llu): %u acknowledged updates looked for, none missing; the run had %llu updates, "
+  print_message("%u power cuts (seed %llu): %u acknowledged updates looked for, %llu missing; the run had %llu updates, "
                 "%llu commits, %llu syncs, %llu folds, %llu checkpoints\n",
-                total, (unsigned long long)seed, updates, (unsigned long long)st.updates_appended,
+                total, (unsigned long long)seed, updates, (unsigned long long)found_missing,
+                (unsigned long long)st.updates_appended,
                 (unsigned long long)st.commits, (unsigned long long)st.syncs, (unsigned long long)st.folds,
                 (unsigned long long)st.checkpoints);
   assert_int_equal(total, cuts);
-  assert_true(st.folds > 0 && st.checkpoints > 0);
+  if (durability == GESSO_DURABILITY_DISK)
+    assert_true(st.folds > 0 && st.checkpoints > 0);
+  else
+    assert_true(found_missing > 0);
   free(notes);
   power_disk_finish(&disk);
   store_finish(&s);

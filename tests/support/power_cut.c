@@ -93,7 +93,7 @@ static void write_image(power_disk *d, power_file *f, cut_kind kind, uint64_t mo
     }
   }
   if (f->synced_once || kept) {
-    char path[200];
+    char path[300];
     (void)snprintf(path, sizeof path, "%s/%s", folder, f->name);
     FILE *out = fopen(path, "wb");
     assert(out != NULL);
@@ -106,7 +106,7 @@ static void write_image(power_disk *d, power_file *f, cut_kind kind, uint64_t mo
 
 static void cut(power_disk *d)
 {
-  char folder[140];
+  char folder[240];
   d->on_cut(d->ctx, d->cuts);
   (void)snprintf(folder, sizeof folder, "%s/cut%u", d->folder, d->cuts);
   (void)mkdir(folder, 0777);

@@ -40,7 +40,7 @@ typedef struct power_disk {
   uint64_t operations, rng;
   uint32_t cut_first, cut_every; /* at each of the first operations, then at every so many */
   uint32_t cuts, cuts_max;
-  char folder[96];      /* <folder>/cut<n>/ */
+  char folder[200];     /* <folder>/cut<n>/ */
   /* Called right before cut n is taken, under the lock: to note what has been acknowledged so far. */
   void (*on_cut)(void *ctx, uint32_t n);
   void *ctx;

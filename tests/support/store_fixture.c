@@ -64,7 +64,7 @@ void store_init(store *s)
   if (tmp == NULL) /* in memory where that is possible: the disk's lies are our own */
     tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
   memset(s, 0, sizeof *s);
-  (void)snprintf(s->folder, sizeof s->folder, "%.30s/gesso-store-XXXXXX", tmp);
+  (void)snprintf(s->folder, sizeof s->folder, "%.160s/gesso-store-XXXXXX", tmp);
   assert_non_null(mkdtemp(s->folder));
   s->disk.hooks = (gs_vfs_hooks){ before, NULL, &s->disk };
   s->clock.clock = (gs_clock){ clock_us, clock_wall, &s->clock };
@@ -133,7 +133,7 @@ void store_finish(store *s)
   static const char *const files[] = { "gesso.db", "gesso.db-wal", "gesso.db-shm", "gesso.db-journal", "gesso.lock" };
   if (s->p != NULL)
     (void)store_close(s);
-  char path[128];
+  char path[256];
   for (size_t i = 0; i < GS_COUNT(files); i++) {
     (void)snprintf(path, sizeof path, "%s/%s", s->folder, files[i]);
     (void)unlink(path);
@@ -311,7 +311,7 @@ gesso_buffer update_set(uint64_t client, const char *key, const char *value)
 
 static sqlite3 *open_db(const store *s)
 {
-  char path[128];
+  char path[256];
   sqlite3 *db;
   (void)snprintf(path, sizeof path, "%s/gesso.db", s->folder);
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -340,7 +340,7 @@ int64_t store_sql_int(const store *s, const char *sql)
 
 int64_t store_file_size(const store *s, const char *name)
 {
-  char path[128];
+  char path[256];
   struct stat st;
   (void)snprintf(path, sizeof path, "%s/%s", s->folder, name);
   return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;

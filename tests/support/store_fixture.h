@@ -37,7 +37,7 @@ typedef struct test_clock {
 } test_clock;
 
 typedef struct store {
-  char folder[64];
+  char folder[200];
   test_disk disk;
   test_clock clock;
   bool manual_clock;

@@ -211,12 +211,12 @@ static void a_folder_left_by_a_killed_process_opens(void **state)
   store_open(s);
   put(s, "b", "k");
   /* As kill -9 leaves it: the files as they are at this moment, log included. */
-  char command[512];
+  char command[1000];
   (void)snprintf(command, sizeof command, "mkdir %s/k && cp %s/gesso.* %s/k/ && rm %s/k/gesso.db-shm", s->folder,
                  s->folder, s->folder, s->folder);
   assert_int_equal(system(command), 0); /* NOLINT */
   store killed = *s;
-  (void)snprintf(killed.folder, sizeof killed.folder, "%.50s/k", s->folder);
+  (void)snprintf(killed.folder, sizeof killed.folder, "%.190s/k", s->folder);
   store_open(&killed);
   char json[4096];
   store_json(&killed, "b", json);
