@@ -78,7 +78,7 @@ void gs_loop_unwatch(gs_loop *loop, gs_watch *watch);
 typedef struct gs_timer gs_timer;
 struct gs_timer {
   gs_timer *next, *prev; /* the loop's; NULL when not running */
-  uint64_t due_ms;       /* on the loop's clock */
+  uint64_t due_ms;       /* the loop's: milliseconds since it was made, unlike gs_loop_now_ms */
   void (*fire)(gs_timer *timer);
 };
 

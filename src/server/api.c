@@ -61,6 +61,18 @@ static void error_of_status(gs_api *api, gs_conn *conn, gesso_status s, const ch
   }
 }
 
+/* Images and exports are not shared between those who ask for them: many slow readers would fill the
+ * memory. */
+static bool too_much_waits(gs_api *api, gs_conn *conn)
+{
+  gs_net_stats stats;
+  gs_net_get_stats(api->net, &stats);
+  if (stats.queue_bytes < GS_LIMIT_QUEUES_LEN)
+    return false;
+  error_of_status(api, conn, GESSO_E_BUSY, NULL);
+  return true;
+}
+
 /* ---- work that completes later ---------------------------------------------------------------- */
 
 /* One request that waits for the store. */
@@ -183,7 +195,7 @@ static void exported(void *ctx, gesso_status s, gesso_bytes update, const char *
 {
   call *c = ctx;
   gs_conn *conn = gs_api_waiting(c->api, c->conn_id);
-  if (conn != NULL && s == GESSO_OK) {
+  if (conn != NULL && s == GESSO_OK && !too_much_waits(c->api, conn)) {
     gs_response r = {
       .status = 200,
       .content_type = "application/octet-stream",
@@ -191,7 +203,7 @@ static void exported(void *ctx, gesso_status s, gesso_bytes update, const char *
       .body = update,
     };
     (void)gs_conn_respond(conn, &r);
-  } else if (conn != NULL) {
+  } else if (conn != NULL && s != GESSO_OK) {
     error_of_status(c->api, conn, s, message);
   }
   free_call(c);
@@ -243,7 +255,7 @@ static void image_got(void *ctx, uint64_t id, gs_image_answer *answer)
 {
   gs_api *api = ctx;
   gs_conn *conn = gs_api_waiting(api, id);
-  if (conn == NULL)
+  if (conn == NULL || (answer->status == GESSO_OK && too_much_waits(api, conn)))
     return;
   if (answer->status == GESSO_OK) {
     api->counters->images_served++;

@@ -34,6 +34,7 @@
 #define GS_LIMIT_IMAGES_TOTAL_LEN (UINT64_C(4) << 30) /* all images of a data folder */
 #define GS_LIMIT_UPLOADS 32u                /* images being received at a time; past it: 413 */
 #define GS_LIMIT_IMAGE_JOBS 256u           /* waiting for the disk; past it: 503 */
+#define GS_LIMIT_QUEUES_LEN (UINT64_C(1) << 30) /* waiting for all peers together; past it no images and exports: 503 */
 #define GS_LIMIT_LIST_BOARDS 1000u         /* boards in one answer */
 #define GS_LIMIT_TITLE_LOADS 64u           /* boards read at a time for their titles */
 #define GS_LIMIT_TITLE_LEN 512u

@@ -40,6 +40,7 @@ static void log_room(const gs_room *room, gs_log_level level, const char *event,
 void gs_room_refuse(gs_room *room, uint16_t code, const char *reason)
 {
   room->state = GS_ROOM_REFUSING;
+  room->refused_ms = gs_loop_now_ms(room->rooms->loop);
   room->refuse_code = code;
   (void)snprintf(room->refuse_reason, sizeof room->refuse_reason, "%s", reason);
   for (gs_session *s = room->sessions; s != NULL; s = s->next) {

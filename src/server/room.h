@@ -5,7 +5,9 @@
  *   loading -> refusing   deleted (4404) or unreadable (4500): never opened empty in its place
  *   live -> refusing      deleted meanwhile
  *   live -> absent        nobody is here, nothing is on its way to the disk, GS_ROOM_LINGER_MS passed
- *   refusing -> absent    the same; then a newcomer makes the store look again
+ *   refusing -> absent    the same; then a newcomer makes the store look again. So does one who comes
+ *                         GS_ROOM_LINGER_MS after the refusal: those who were refused keep coming back,
+ *                         and the board must not stay refused for as long as they do
  *
  * What a turn brings is one transaction. At the end of the turn it gives one merged update, a batch:
  *
@@ -35,7 +37,7 @@ struct gs_room {
   gs_room *next_in_hash;
   gs_room *turn_next;
   bool in_turn;
-  bool forgotten;        /* refusing, and the name means another board by now: not found any more */
+  bool forgotten;        /* refusing, and the store is to be asked again: not found any more */
   bool in_transaction;
   bool had_pending;      /* something waited for missing updates after the last turn */
   bool deleted;          /* while it was loading */
@@ -66,6 +68,7 @@ struct gs_room {
   gs_timer timer;        /* presence expiry, retry, linger */
   uint64_t timer_ms;     /* when it fires, while it runs */
   uint64_t empty_ms;     /* since when nobody is here; UINT64_MAX: somebody is */
+  uint64_t refused_ms;   /* since when it is refusing */
   char refuse_reason[124];
   size_t name_len;
   uint8_t name[];

@@ -124,6 +124,11 @@ void gs_rooms_finish(gs_rooms *rooms)
 bool gs_rooms_join(gs_rooms *rooms, gesso_bytes name, gs_session *session)
 {
   gs_room *room = gs_rooms_find(rooms, name);
+  if (room != NULL && room->state == GS_ROOM_REFUSING && room->refused == NULL &&
+      gs_loop_now_ms(rooms->loop) >= room->refused_ms + GS_ROOM_LINGER_MS) {
+    room->forgotten = true; /* perhaps it can be opened by now */
+    room = NULL;
+  }
   if (room == NULL) {
     if (rooms->count >= GS_LIMIT_ROOMS) {
       rooms->counters->rooms_refused++;

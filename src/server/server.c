@@ -13,6 +13,7 @@
 #include "server/socket.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -26,7 +27,9 @@
 enum {
   STOP_LOOK_MS = 10,     /* how often a stopping server looks whether it is done */
   STOP_SOCKETS_MS = 400, /* sockets that have not closed by then are cut */
-  STOP_TELL_MS = 5000    /* how often it says that it waits for the disk */
+  STOP_TELL_MS = 5000,   /* how often it says that it waits for the disk */
+  TIDY_MS = 10000,       /* how often it looks whether memory can be given back */
+  TIDY_BUSY_LOOKS = 6    /* while connections and boards keep going, only every so many looks */
 };
 
 typedef struct server {
@@ -39,7 +42,9 @@ typedef struct server {
   gs_assets assets;
   gs_counters counters;
   gs_watch signals;
-  gs_timer stop_timer;
+  gs_timer stop_timer, tidy_timer;
+  uint64_t gone, tidied; /* connections and boards that have gone: at the last look, and when it was tidied */
+  unsigned looks;        /* since it was tidied */
   uint64_t stop_ms, told_ms;
   uint64_t unwritten; /* boards that could not be written */
   bool stopping, store_closed, cut_short;
@@ -152,6 +157,28 @@ static bool open_store(server *sv, const gs_server_options *options)
   }
   gesso_persistence_on_event(sv->store, store_event, sv);
   return true;
+}
+
+/* ---- giving memory back -------------------------------------------------------------------------- */
+
+/* The C library keeps what a crowd's boards and connections held. Once they have gone and it is quiet,
+ * the kernel gets it back. */
+static void tidy(gs_timer *timer)
+{
+  server *sv = (server *)((char *)timer - offsetof(server, tidy_timer));
+  gs_net_stats net;
+  gs_net_get_stats(sv->net, &net);
+  uint64_t gone = net.accepted - net.connections + sv->counters.rooms_unloaded;
+  bool quiet = gone == sv->gone;
+  sv->gone = gone;
+  if (gone != sv->tidied && (quiet || ++sv->looks >= TIDY_BUSY_LOOKS)) {
+    sv->tidied = gone;
+    sv->looks = 0;
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+  }
+  gs_timer_set(sv->loop, timer, TIDY_MS);
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------- */
@@ -301,6 +328,7 @@ static bool start(server *sv, const gs_server_options *options)
     .loopback = gs_is_loopback(options->listen),
   };
   sv->stop_timer.fire = stop_tick;
+  sv->tidy_timer.fire = tidy;
   if (gs_loop_create(NULL, NULL, &sv->loop) != GESSO_OK ||
       gs_loop_watch(sv->loop, &sv->signals, EPOLLIN) != GESSO_OK ||
       gs_rooms_init(&sv->rooms, sv->loop, sv->store, &sv->counters) != GESSO_OK) {
@@ -321,7 +349,10 @@ static bool start(server *sv, const gs_server_options *options)
     fprintf(stderr, "gesso serve: out of memory\n");
     return false;
   }
-  return start_network(sv, options);
+  if (!start_network(sv, options))
+    return false;
+  gs_timer_set(sv->loop, &sv->tidy_timer, TIDY_MS);
+  return true;
 }
 
 static void finish(server *sv)

@@ -480,6 +480,37 @@ static void an_unreadable_board_is_refused_and_stays(void **state)
   assert_int_equal(store_sql_int(&w->st, "SELECT count(*) FROM board_states WHERE state = x'00112233'"), 1);
 }
 
+/* Its clients come back every few seconds, so it is never without somebody for long. */
+static void a_refused_board_is_looked_at_again(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1);
+  assert_int_equal(store_save(&w->st, "b"), GESSO_OK);
+  leave(a);
+  stop(w);
+  store_sql(&w->st, "CREATE TABLE kept AS SELECT * FROM board_states");
+  store_sql(&w->st, "UPDATE board_states SET state = x'00112233'");
+  start(w);
+  client *b = joined(w, "b");
+  assert_int_equal(b->code, 4500);
+  store_sql(&w->st, "UPDATE board_states SET state = (SELECT state FROM kept)");
+  client *c = joined(w, "b");
+  assert_int_equal(c->code, 4500); /* the same room */
+  leave(b);
+  gs_manual_clock_advance_ms(&w->clock, GS_ROOM_LINGER_MS);
+  some_turns(w);
+  client *d = joined(w, "b");
+  assert_int_equal(d->code, 0);
+  assert_true(has(d, "k"));
+  leave(c);
+  leave(d);
+  some_turns(w);
+  gs_manual_clock_advance_ms(&w->clock, GS_ROOM_LINGER_MS + 1000);
+  until(w, w->rooms.count == 0);
+}
+
 static void an_empty_board_leaves_memory_and_comes_back_the_same(void **state)
 {
   world *w = *state;
@@ -605,6 +636,7 @@ int main(void)
     ROOM_TEST(a_board_deleted_while_it_loads_is_refused),
     ROOM_TEST(a_board_deleted_behind_our_back_is_noticed_by_the_next_update),
     ROOM_TEST(an_unreadable_board_is_refused_and_stays),
+    ROOM_TEST(a_refused_board_is_looked_at_again),
     ROOM_TEST(an_empty_board_leaves_memory_and_comes_back_the_same),
     ROOM_TEST(a_board_nobody_wrote_on_is_not_made),
     ROOM_TEST(a_slow_client_is_sent_the_whole_state),
