@@ -269,6 +269,12 @@ void gs_board_ids(gs_boards *bs, const gs_board *b, uint64_t *out)
 
 /* --- when to fold --- */
 
+uint64_t gs_board_wait_over_ms(const gs_board *b, const gs_fold_policy *policy)
+{
+  uint64_t quiet = b->changed_ms + policy->debounce_ms, ceiling = b->dirty_since_ms + policy->max_wait_ms;
+  return GS_MIN(quiet, ceiling);
+}
+
 uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
 {
   if (b->live_rows == 0 || b->fold_running)
@@ -282,6 +288,5 @@ uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
     return b->fold_not_before_ms;
   if (state >= FOLD_LARGE_STATE && b->live_bytes < state / 16)
     return UINT64_MAX;
-  uint64_t quiet = b->changed_ms + policy->debounce_ms, ceiling = b->dirty_since_ms + policy->max_wait_ms;
-  return GS_MAX(GS_MIN(quiet, ceiling), b->fold_not_before_ms);
+  return GS_MAX(gs_board_wait_over_ms(b, policy), b->fold_not_before_ms);
 }

@@ -111,6 +111,8 @@ typedef struct gs_fold_policy {
   uint32_t debounce_ms, max_wait_ms;
 } gs_fold_policy;
 
+/* When its debounce or its ceiling is over, worth a fold or not. */
+uint64_t gs_board_wait_over_ms(const gs_board *b, const gs_fold_policy *policy);
 /* When the board is due to be folded, on the monotonic clock; UINT64_MAX: not for now. */
 uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy);
 

@@ -58,7 +58,7 @@ void gs_storage_save(gesso_persistence *p, gs_op *op)
     op->status = GESSO_E_CORRUPT;
   if (op->status == GESSO_OK && b->live_rows != 0) {
     op->need = b->last_id;
-    if (op->kind == GS_OP_SAVE) {
+    if (op->kind == GS_OP_SAVE || b->unreadable) { /* the caller is to hear what is wrong */
       b->fold_forced = true;
       b->fold_not_before_ms = 0;
     }
@@ -206,6 +206,14 @@ static void scan_board(void *ctx, gs_board *b)
   if (due <= sc->now && p->folds_running < FOLDS_AT_ONCE) {
     start_fold(p, b); /* when all are busy, the next one that comes back looks again */
     due = b->fold_running ? UINT64_MAX : b->fold_not_before_ms;
+  }
+  if (due == UINT64_MAX && !b->fold_running && b->saves.first != NULL) {
+    /* A fold is not worth it, and the updates are safe in the journal: the wait ends all the same. */
+    uint64_t over = gs_board_wait_over_ms(b, &sc->policy);
+    if (over <= sc->now)
+      finish_saves(p, b, UINT64_MAX, GESSO_OK, false);
+    else
+      due = over;
   }
   if (due > sc->now)
     sc->next = GS_MIN(sc->next, due);
