@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import * as Y from 'yjs'
 import { baseOf, fieldsOf, inOrder, quantised, shapeOf, strokePoints, valueFor, withLive } from '../src/board/codec.js'
 import { colourId, colourOf, hues } from '../src/board/presence.js'
+import { hue, initials } from '../src/home/initials.js'
 import { ago, size } from '../src/home/words.js'
 import { sha256, sha256Plain } from '../src/shared/sha256.js'
 import { shapeLike, strokeLike, textLike } from './canvas.mjs'
@@ -141,4 +142,14 @@ test('times and sizes read well', () => {
   assert.equal(ago(now - 3 * 86400_000, now), '3 days ago')
   assert.equal(ago(undefined, now), '')
   assert.deepEqual([0, 999, 1500, 123_456, 2_500_000, NaN].map(size), ['empty', '999 B', '1.5 KB', '123 KB', '2.5 MB', 'empty'])
+})
+
+test('initials of titles', () => {
+  assert.equal(initials('Team retro'), 'TR')
+  assert.equal(initials('  plan: the next quarter'), 'PT')
+  assert.equal(initials('übung'), 'Ü')
+  assert.equal(initials('日本 語'), '日語')
+  assert.equal(initials('🚀!'), '🚀')
+  assert.equal(initials(null), '')
+  assert.ok(['', 'a', 'Team retro', '日本'].every((t) => hue(t) >= 0 && hue(t) < 360))
 })

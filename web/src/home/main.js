@@ -3,8 +3,8 @@ import '../shared/base.css'
 import './home.css'
 import { createBoard, deleteBoard, listBoards } from '../shared/api.js'
 import { loadTheme } from '../shared/theme.js'
+import { cover } from './initials.js'
 import { ago, size } from './words.js'
-import { sketch } from './sketch.js'
 
 const refreshMs = 5000
 
@@ -23,7 +23,7 @@ function card(board) {
 
   const link = document.createElement('a')
   link.href = `/b/${board.id}`
-  link.append(sketch(board.id))
+  link.append(cover(board))
 
   const words = document.createElement('span')
   words.className = 'words'

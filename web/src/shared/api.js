@@ -20,9 +20,9 @@ async function reason(response) {
   return `the server answered ${response.status}`
 }
 
-/* A board's id is the raw part of its address, as the browser sends it: /b/<id>, ws://host/<id>.
- * It is never encoded or decoded again. */
-const boardPath = (id) => `/api/boards/${id}`
+/* A board's id is the raw part of its address, as the browser sends it: /b/<id>, ws://host/<id>. There
+ * nothing is decoded, in the API it is: a % in an id must arrive as one. */
+const boardPath = (id) => `/api/boards/${encodeURIComponent(id)}`
 
 /* The server answers in portions; a list of thousands is shown as far as anybody scrolls. */
 const portionsMax = 20
