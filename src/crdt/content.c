@@ -134,7 +134,7 @@ bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more)
     }
   }
   uint32_t cap = text_class((uint32_t)need);
-  bool more_inside = more.data >= doc->text && more.data < doc->text + doc->text_len;
+  bool more_inside = doc->text != NULL && more.data >= doc->text && more.data < doc->text + doc->text_len;
   size_t more_at = more_inside ? (size_t)(more.data - doc->text) : 0;
   if (!gs_text_reserve(doc, cap))
     return false;
