@@ -34,7 +34,7 @@ typedef enum gesso_status {
   GESSO_E_IO = 10,       /* the disk or the file system failed */
   GESSO_E_FULL = 11,     /* no room left on the disk, or a quota was reached */
   GESSO_E_CLOSED = 12,   /* the object was closed before the work was done */
-  GESSO_E_VERSION = 13   /* written by a newer gesso */
+  GESSO_E_VERSION = 13   /* written by a newer gesso, or by an older one and not brought up */
 } gesso_status;
 
 /* Static English text for a status, never NULL. */

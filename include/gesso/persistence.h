@@ -102,8 +102,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_persistence_open(const gesso_persist
 /* `message` is a sentence for people, never NULL, valid until the callback returns. */
 typedef void (*gesso_persistence_ready_fn)(void *ctx, gesso_status status, const char *message);
 
-/* Completes when the database is open. OK; VERSION (written by a newer gesso, or NO_MIGRATE and an
- * older one); CORRUPT (not a gesso database); IO. */
+/* Completes when the database is open. OK; VERSION (written by a newer gesso, or by an older one and the
+ * handle is read-only or NO_MIGRATE); CORRUPT (not a gesso database); IO. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_persistence_ready(gesso_persistence *p, gesso_persistence_ready_fn fn,
                                                               void *ctx);
 

@@ -17,7 +17,7 @@ const char *gesso_status_text(gesso_status status)
   case GESSO_E_IO: return "input/output error";
   case GESSO_E_FULL: return "no room left";
   case GESSO_E_CLOSED: return "closed";
-  case GESSO_E_VERSION: return "written by a newer version";
+  case GESSO_E_VERSION: return "written by another version of gesso";
   }
   return "unknown status";
 }

@@ -335,6 +335,21 @@ static void help(FILE *to)
         to);
 }
 
+static void ready(void *ctx, gesso_status s, const char *message)
+{
+  finish_with(ctx, s, message);
+}
+
+/* What is wrong with the database as a whole has a sentence of its own; a verb would only learn its status. */
+static bool usable(struct board_args *args, gesso_persistence *p)
+{
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_persistence_ready(p, ready, &o));
+  if (o.status != GESSO_OK)
+    fprintf(stderr, "%s: %s: %s\n", args->who, args->folder, o.message);
+  return o.status == GESSO_OK;
+}
+
 static int run_verb(struct board_args *args)
 {
   gesso_persistence_options o = {
@@ -353,7 +368,7 @@ static int run_verb(struct board_args *args)
     gesso_buffer_free(&why);
     return GS_EXIT_FAILED;
   }
-  int status = args->verb->run(args, p);
+  int status = usable(args, p) ? args->verb->run(args, p) : GS_EXIT_FAILED;
   if (fflush(stdout) != 0 && status == GS_EXIT_OK) {
     fprintf(stderr, "%s: the output could not be written\n", args->who);
     status = GS_EXIT_FAILED;
