@@ -34,6 +34,7 @@ typedef struct v2_in {
   gs_buf out;
   gesso_bytes (*keys)[3]; /* keys that may be named again by their number */
   uint32_t nkeys, keys_cap;
+  size_t out_max;
 } v2_in;
 
 static bool failed(v2_in *x)
@@ -44,25 +45,31 @@ static bool failed(v2_in *x)
          x->strings.lens.rd.err != GESSO_OK || x->out.err != GESSO_OK;
 }
 
-static void write_parts(gs_buf *out, gesso_bytes parts[3])
+/* A key that is named again, and a run of empty strings, take next to nothing in v2. */
+static void write_parts(v2_in *x, gesso_bytes parts[3])
 {
-  gs_write_varuint(out, parts[0].len + parts[1].len + parts[2].len);
+  size_t len = parts[0].len + parts[1].len + parts[2].len;
+  if (x->out.b.len > x->out_max || len > x->out_max - x->out.b.len) {
+    gs_reader_fail(&x->rest, GESSO_E_LIMIT, "the v1 form is out of all proportion");
+    return;
+  }
+  gs_write_varuint(&x->out, len);
   for (int i = 0; i < 3; i++)
-    gs_buf_write(out, parts[i].data, parts[i].len);
+    gs_buf_write(&x->out, parts[i].data, parts[i].len);
 }
 
 static void copy_string(v2_in *x)
 {
   gesso_bytes parts[3];
   gs_strings_next(&x->strings, parts);
-  write_parts(&x->out, parts);
+  write_parts(x, parts);
 }
 
 static void copy_key(v2_in *x)
 {
   uint64_t n = gs_col_diff(&x->key_clocks);
   if (n < x->nkeys) {
-    write_parts(&x->out, x->keys[n]);
+    write_parts(x, x->keys[n]);
     return;
   }
   if (!gs_grow(NULL, &x->keys, &x->keys_cap, (size_t)x->nkeys + 1, sizeof *x->keys)) {
@@ -70,7 +77,7 @@ static void copy_key(v2_in *x)
     return;
   }
   gs_strings_next(&x->strings, x->keys[x->nkeys]);
-  write_parts(&x->out, x->keys[x->nkeys++]);
+  write_parts(x, x->keys[x->nkeys++]);
 }
 
 static void copy_id(v2_in *x, gs_col_reader *clocks)
@@ -231,6 +238,7 @@ gesso_status gesso_update_v2_to_v1(gesso_bytes v2, gesso_buffer *out, gesso_erro
     total += GS_MIN(n, GS_MAX_SAFE_INTEGER);
     if (total > GESSO_UPDATE_STRUCTS_MAX)
       gs_reader_fail(rd, GESSO_E_LIMIT, "too many structs");
+    x.out_max = v2.len * 16 + (size_t)total * 64 + (1u << 20);
     gs_write_varuint(&x.out, n);
     gs_write_varuint(&x.out, gs_col_uint(&x.clients));
     gs_write_varuint(&x.out, gs_read_varuint(rd));

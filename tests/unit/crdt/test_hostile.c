@@ -1,6 +1,7 @@
 /* Updates from peers that mean no good, and memory that runs out: all or nothing. */
 #include "crdt_test.h"
 
+#include "gesso/update.h"
 #include "wire/writer.h"
 
 /* A document with something of everything in it. */
@@ -293,6 +294,32 @@ static void structs_that_make_no_sense_are_refused(void **state)
   }
 }
 
+/* 5,000 formats that name one key of 5,000 bytes; one struct of 2^40 empty strings. */
+static void a_small_v2_update_cannot_become_a_huge_one(void **state)
+{
+  (void)state;
+  gs_buf b = gs_buf_make(NULL);
+  gs_buf_write(&b, "\0\x03\x01\x86\x27\x03\x45\x86\x27\x04\0\x03\x84\x27\0\x03\x06\0\x86\x8e\x27\x89\x27t", 24);
+  for (int i = 0; i < 5000; i++)
+    gs_buf_put(&b, 'k');
+  gs_buf_write(&b, "\x01\x88\x4e\x01\x01\0\0\x01\x88\x27\0", 11);
+  for (int i = 0; i < 5000; i++)
+    gs_buf_put(&b, 'x');
+  gs_buf_put(&b, 0);
+  static const char run[] = "\0\0\x01\x05\0\0\x01\x02\x0b\x01t\x01\x40\xff\xff\xff\xff\xff\xff\x07\x01\x01\0\x06"
+                            "\x80\x80\x80\x80\x80\x40\x01\x01\0\0";
+  gesso_bytes cases[] = { gs_buf_bytes(&b), { (const uint8_t *)run, sizeof run - 1 } };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    gesso_buffer v1 = { 0 };
+    gesso_doc *doc = doc_of(1);
+    assert_int_equal(gesso_update_v2_to_v1(cases[i], &v1, NULL), GESSO_E_LIMIT);
+    assert_int_equal(gesso_doc_apply_v2(doc, cases[i], NULL), GESSO_E_LIMIT);
+    assert_null(v1.data);
+    gesso_doc_destroy(doc);
+  }
+  gs_buf_finish(&b);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -305,6 +332,7 @@ int main(void)
     cmocka_unit_test(more_than_may_wait_is_refused),
     cmocka_unit_test(a_memory_cap_holds),
     cmocka_unit_test(structs_that_make_no_sense_are_refused),
+    cmocka_unit_test(a_small_v2_update_cannot_become_a_huge_one),
   };
   return cmocka_run_group_tests_name("hostile updates", tests, NULL, NULL);
 }
