@@ -68,6 +68,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->key_hash, doc->key_hash_cap * sizeof *doc->key_hash);
   gs_free(al, doc->key_text, doc->key_text_cap);
   gs_free(al, doc->text, doc->text_cap);
+  gs_free(al, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
   gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
   gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
   gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);

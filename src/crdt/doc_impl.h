@@ -231,6 +231,9 @@ struct gesso_doc {
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;
 
+  gs_ranges deleted; /* all deleted clocks, found by the first encode after one was deleted */
+  bool deleted_known;
+
   struct gs_pending *pending;
   gs_txn txn;
 

@@ -114,5 +114,6 @@ void gs_integrate_gc(gesso_doc *doc, uint32_t client, uint32_t len)
   it->clock = doc->clients[client].clock;
   it->len = len;
   doc->ndeleted++;
+  doc->deleted_known = false;
   gs_structs_append_reserved(doc, client, ix);
 }

@@ -37,6 +37,7 @@ void gs_txn_changed(gesso_doc *doc, uint32_t type)
 void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
 {
   gs_ranges *d = &doc->txn.dels;
+  doc->deleted_known = false;
   if (d->n > 0) {
     gs_range *last = &d->v[d->n - 1];
     if (last->client == client && last->clock + last->len == clock) {
@@ -191,6 +192,10 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   bool changed = txn->dels.n > 0;
   for (uint32_t i = 0; i < txn->ntouched && !changed; i++)
     changed = doc->clients[txn->touched[i]].before != doc->clients[txn->touched[i]].clock;
+  if (!doc->deleted_known && doc->deleted.cap > 0) {
+    gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
+    doc->deleted = (gs_ranges){ 0 };
+  }
   if (changed && (update_out != NULL || doc->on_update != NULL)) {
     gs_buf buf = gs_buf_make(doc->mem.inner);
     gs_write_txn(doc, &buf);

@@ -234,26 +234,48 @@ static bool add_range(gesso_doc *doc, gs_ranges *r, gs_range x)
   return true;
 }
 
-static bool all_deletes(gesso_doc *doc, gs_ranges *r)
+/* Walks all structs once after each change; diffs in between only write the result. */
+static bool find_deleted(gesso_doc *doc)
 {
-  if (doc->ndeleted > 0)
-    for (uint32_t client = 1; client < doc->nclients; client++) {
-      const gs_client *c = &doc->clients[client];
-      for (uint32_t k = 0; k < c->nchunks; k++)
-        for (uint32_t i = 0; i < c->chunks[k].n; i++) {
-          const gs_item *it = &doc->items[c->chunks[k].v[i]];
-          if (gs_is_deleted(it) && !add_range(doc, r, (gs_range){ client, it->clock, it->len }))
-            return false;
-        }
-    }
-  const gs_ptree *dels = &doc->pending->dels;
-  if (dels->count > 0) {
-    for (uint32_t node = gs_ptree_from(dels, 0, 0); node != 0; node = gs_ptree_after(dels, UINT32_MAX, node))
-      if (!add_range(doc, r, (gs_range){ dels->v[node].client, dels->v[node].clock, dels->v[node].len }))
-        return false;
-    gs_ranges_normalise(r);
+  gs_ranges *r = &doc->deleted;
+  if (doc->deleted_known)
+    return true;
+  r->n = 0;
+  for (uint32_t client = 1; doc->ndeleted > 0 && client < doc->nclients; client++) {
+    const gs_client *c = &doc->clients[client];
+    for (uint32_t k = 0; k < c->nchunks; k++)
+      for (uint32_t i = 0; i < c->chunks[k].n; i++) {
+        const gs_item *it = &doc->items[c->chunks[k].v[i]];
+        if (gs_is_deleted(it) && !add_range(doc, r, (gs_range){ client, it->clock, it->len }))
+          return false;
+      }
   }
+  doc->deleted_known = true;
   return true;
+}
+
+static bool write_all_deletes(gesso_doc *doc, gs_buf *out)
+{
+  if (!find_deleted(doc))
+    return false;
+  const gs_ptree *dels = &doc->pending->dels;
+  if (dels->count == 0) {
+    write_delete_set(doc, out, &doc->deleted);
+    return true;
+  }
+  gs_ranges all = { 0 };
+  bool ok = gs_grow(doc->alloc, &all.v, &all.cap, (size_t)doc->deleted.n + dels->count, sizeof *all.v);
+  if (ok) {
+    if (doc->deleted.n > 0)
+      memcpy(all.v, doc->deleted.v, doc->deleted.n * sizeof *all.v);
+    all.n = doc->deleted.n;
+    for (uint32_t node = gs_ptree_from(dels, 0, 0); node != 0; node = gs_ptree_after(dels, UINT32_MAX, node))
+      all.v[all.n++] = (gs_range){ dels->v[node].client, dels->v[node].clock, dels->v[node].len };
+    gs_ranges_normalise(&all);
+    write_delete_set(doc, out, &all);
+  }
+  gs_free(doc->alloc, all.v, all.cap * sizeof *all.v);
+  return ok;
 }
 
 /* --- the public calls --- */
@@ -310,7 +332,6 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
   if (st != GESSO_OK)
     return st;
   gs_buf buf = gs_buf_make(doc->mem.inner);
-  gs_ranges dels = { 0 };
   order *ord = gs_alloc(doc->alloc, doc->nclients * sizeof *ord);
   if (ord == NULL) {
     st = GESSO_E_NOMEM;
@@ -341,16 +362,13 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
     if (c->pending > 0)
       (void)pending_structs(doc, &buf, client, at, !some);
   }
-  if (!all_deletes(doc, &dels))
+  if (!write_all_deletes(doc, &buf))
     buf.err = GESSO_E_NOMEM;
-  else
-    write_delete_set(doc, &buf, &dels);
   st = buf.err;
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);
 out:
   gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
-  gs_free(doc->alloc, dels.v, dels.cap * sizeof *dels.v);
   gs_buf_finish(&buf);
   if (st != GESSO_OK && error_out != NULL)
     *error_out = (gesso_error){ st, 0, gesso_status_text(st) };
