@@ -330,10 +330,13 @@ static void execute(plan *p)
   }
   for (uint32_t i = 0; i < p->up.nclients; i++) {
     const gs_client *c = &doc->clients[p->up.clients[i]];
-    for (uint32_t k = c->in_first, end = c->in_end; k < end; k++)
-      if (p->up.v[k].kind != GS_SKIP)
-        gs_pending_add_reserved(doc, &p->up.v[k]);
+    if (c->in_first < c->in_end)
+      gs_pending_merge_reserved(doc, &p->up.v[c->in_first], c->in_end - c->in_first);
   }
+  /* Only now: what was just put there may wait for what the plan found missing. */
+  for (uint32_t i = 0; i < p->ninvolved; i++)
+    if (doc->clients[p->involved[i]].pending == 0)
+      gs_wait_no_more(doc, p->involved[i]);
   gs_pending_tidy(doc);
 }
 

@@ -149,26 +149,14 @@ bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t del
          (bytes == 0 || gs_grow(doc->alloc, &p->bytes, &p->bytes_cap, (size_t)p->bytes_len + bytes, 1));
 }
 
-void gs_pending_add_reserved(gesso_doc *doc, const gs_in *in)
+static uint32_t node_end(const gs_ptree *t, uint32_t i)
+{
+  return t->v[i].clock + t->v[i].len;
+}
+
+static void insert_reserved(gesso_doc *doc, const gs_in *in)
 {
   gs_pending *p = doc->pending;
-  /* Nothing to do when what waits already covers it: the first to come is kept, as in Yjs. The walk is short on
-   * purpose: a peer that sends one long struct again and again must not make it long. */
-  unsigned steps = 0;
-  uint32_t end = in->clock + in->len, covered = in->clock;
-  uint32_t near = gs_ptree_before(&p->structs, in->client, in->clock);
-  for (uint32_t i = near; i != 0 && p->structs.v[i].clock <= covered && steps++ < 256;
-       i = gs_ptree_after(&p->structs, in->client, i)) {
-    covered = GS_MAX(covered, p->structs.v[i].clock + p->structs.v[i].len);
-    if (covered >= end)
-      return;
-  }
-  if (near != 0 && p->structs.v[near].clock == in->clock)
-    gs_pending_remove(doc, near);
-  /* Drop those that it covers: starts and ends of one client's nodes both ascend. */
-  for (uint32_t next; (next = gs_ptree_from(&p->structs, in->client, in->clock)) != 0 &&
-                      p->structs.v[next].clock + p->structs.v[next].len <= end;)
-    gs_pending_remove(doc, next);
   uint32_t ix = gs_ptree_insert_reserved(doc, &p->structs, in->client, in->clock, in->len);
   p->structs.v[ix].at = p->bytes_len;
   p->structs.v[ix].bytes = (uint32_t)in->raw.len;
@@ -181,14 +169,122 @@ void gs_pending_add_reserved(gesso_doc *doc, const gs_in *in)
   doc->clients[in->client].pending++;
 }
 
+/* `in` takes the place of what it covers, unless it is covered: starts and ends of one client's nodes both
+ * ascend. */
+static void replace_reserved(gesso_doc *doc, const gs_in *in)
+{
+  gs_pending *p = doc->pending;
+  uint32_t before = gs_ptree_before(&p->structs, in->client, in->clock);
+  if (before != 0 && node_end(&p->structs, before) >= in->clock + in->len && p->structs.v[before].clock < in->clock)
+    return;
+  for (uint32_t next; (next = gs_ptree_from(&p->structs, in->client, in->clock)) != 0;) {
+    if (p->structs.v[next].clock == in->clock && node_end(&p->structs, next) > in->clock + in->len)
+      return;
+    if (node_end(&p->structs, next) > in->clock + in->len)
+      break;
+    gs_pending_remove(doc, next);
+  }
+  insert_reserved(doc, in);
+}
+
+/* What waits and what comes may be two copies of the same ids: cut differently, or one of them collected.
+ * Which copy stays is told as in Yjs' mergeUpdates, which goes through both lists at once: from the list
+ * whose next struct begins first it takes structs for as long as they follow each other without a gap;
+ * then it looks again. Where both begin alike, the list that was in front stays there, unless one of the
+ * two structs is collected and the other is not: then they change places. */
+void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n)
+{
+  gs_pending *p = doc->pending;
+  const gs_ptree *t = &p->structs;
+  while (n > 0 && in[0].kind == GS_SKIP) {
+    in++;
+    n--;
+  }
+  if (n == 0)
+    return;
+  uint32_t client = in[0].client, i = 0, steps = 0;
+  bool new_in_front = false, old_runs = false, new_runs = false;
+  uint32_t end = 0;
+  uint32_t old = doc->clients[client].pending != 0 ? gs_ptree_before(t, client, in[0].clock) : 0;
+  if (old != 0 && t->v[old].clock < in[0].clock) {
+    end = node_end(t, old);
+    old_runs = true;
+    old = gs_ptree_after(t, client, old);
+  } else if (doc->clients[client].pending != 0) {
+    old = gs_ptree_from(t, client, in[0].clock);
+    uint32_t before = old != 0 && t->v[old].clock == in[0].clock && in[0].clock > 0
+                        ? gs_ptree_before(t, client, in[0].clock - 1)
+                        : 0;
+    old_runs = before != 0 && node_end(t, before) == in[0].clock;
+    end = old_runs ? in[0].clock : 0;
+  }
+  while (i < n) {
+    if (in[i].kind == GS_SKIP) {
+      i++;
+      continue;
+    }
+    if (old_runs && old != 0 && t->v[old].clock == end) {
+      /* A peer that sends one long struct again and again must not make this walk long. */
+      if (steps++ == 256) {
+        for (; i < n; i++)
+          if (in[i].kind != GS_SKIP)
+            replace_reserved(doc, &in[i]);
+        return;
+      }
+      end = node_end(t, old);
+      old = gs_ptree_after(t, client, old);
+      continue;
+    }
+    if (new_runs && in[i].clock == end) {
+      end += in[i].len;
+      replace_reserved(doc, &in[i++]);
+      old = gs_ptree_from(t, client, in[i - 1].clock + 1);
+      continue;
+    }
+    bool take_new = old == 0 || in[i].clock < t->v[old].clock;
+    if (old != 0 && in[i].clock == t->v[old].clock) {
+      if ((in[i].kind == GS_GC) != ((p->bytes[t->v[old].at] & 31) == 0))
+        new_in_front = !new_in_front;
+      /* Two nodes cannot begin alike, so a longer one stays where Yjs would cut it. */
+      take_new = new_in_front && node_end(t, old) <= in[i].clock + in[i].len;
+    } else {
+      new_in_front = take_new;
+    }
+    old_runs = new_runs = false;
+    if (take_new && in[i].clock + in[i].len <= end) {
+      while (i < n && (in[i].kind == GS_SKIP || in[i].clock + in[i].len <= end))
+        i++;
+      if (i == n || in[i].clock > end)
+        continue;
+    } else if (!take_new && node_end(t, old) <= end) {
+      while (old != 0 && node_end(t, old) <= end) {
+        uint32_t next = gs_ptree_after(t, client, old);
+        gs_pending_remove(doc, old);
+        old = next;
+      }
+      if (old == 0 || t->v[old].clock > end)
+        continue;
+    }
+    if (take_new) {
+      end = in[i].clock + in[i].len;
+      new_runs = true;
+      replace_reserved(doc, &in[i++]);
+      old = gs_ptree_from(t, client, in[i - 1].clock + 1);
+    } else {
+      end = node_end(t, old);
+      old_runs = true;
+      old = gs_ptree_after(t, client, old);
+    }
+  }
+}
+
 void gs_pending_remove(gesso_doc *doc, uint32_t node)
 {
   gs_pending *p = doc->pending;
   gs_pnode nd = p->structs.v[node];
   p->garbage += nd.bytes;
   gs_ptree_remove(&p->structs, nd.client, nd.clock);
-  if (--doc->clients[nd.client].pending == 0)
-    gs_wait_no_more(doc, nd.client);
+  doc->clients[nd.client].pending--;
 }
 
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r)

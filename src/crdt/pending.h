@@ -43,7 +43,8 @@ void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_in *out);
 
 /* Room for n more structs with that many bytes, and for that many more delete ranges. */
 GESSO_MUST_USE bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t dels);
-void gs_pending_add_reserved(gesso_doc *doc, const gs_in *in);
+/* Adds structs of one client, in the order of their clocks. */
+void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n);
 void gs_pending_remove(gesso_doc *doc, uint32_t node);
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r);
 /* Gathers the bytes when most of them are garbage. */
