@@ -20,6 +20,8 @@ bool gs_buf_grow(gs_buf *buf, size_t more)
   size_t want = cap < 48 ? 64 : cap + cap / 2;
   if (want < need)
     want = need;
+  if (buf->max != 0 && want > buf->max)
+    want = buf->max;
   uint8_t *p = gs_resize(buf->b.alloc, buf->b.data, cap, want);
   if (p == NULL) {
     buf->err = GESSO_E_NOMEM;

@@ -139,6 +139,8 @@ void gs_col_flush_diff(gs_col_writer *c)
   if (c->run == 0)
     return;
   int64_t coded = c->diff * 2 + (c->run > 1);
+  if ((coded < 0 ? -coded : coded) > (int64_t)GS_MAX_SAFE_INTEGER && c->buf.err == GESSO_OK)
+    c->buf.err = GESSO_E_RANGE; /* twice the difference is more than lib0 reads */
   gs_write_varint(&c->buf, (uint64_t)(coded < 0 ? -coded : coded), coded < 0);
   if (c->run > 1)
     gs_write_varuint(&c->buf, c->run - 2);
