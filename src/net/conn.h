@@ -160,6 +160,10 @@ bool gs_conn_open(const gs_conn *conn);
  * A queue below queue_max takes a frame of any size: what it can hold is queue_max and one frame. */
 bool gs_conn_send(gs_conn *conn, gs_frame *frame);
 
+/* Whether gs_conn_send would take a frame now: asked before one is made at some cost. When it would not, the
+ * same follows as from a send that failed. */
+bool gs_conn_takes(gs_conn *conn);
+
 /* Bytes queued and not yet taken by the kernel. */
 size_t gs_conn_queued(const gs_conn *conn);
 

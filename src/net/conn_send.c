@@ -228,7 +228,7 @@ void gs_conn_free_queue(gs_conn *conn)
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
-bool gs_conn_send(gs_conn *conn, gs_frame *frame)
+bool gs_conn_takes(gs_conn *conn)
 {
   if (conn->state != GS_CONN_OPEN || conn->lagging || conn->full || conn->failed)
     return false;
@@ -241,6 +241,14 @@ bool gs_conn_send(gs_conn *conn, gs_frame *frame)
     gs_net_add_work(conn);
     return false;
   }
+  return true;
+}
+
+bool gs_conn_send(gs_conn *conn, gs_frame *frame)
+{
+  if (!gs_conn_takes(conn))
+    return false;
+  gs_net *net = conn->net;
   bool now = frame->len >= GS_SEND_NOW_BYTES && conn->frames == 0 && !conn->blocked;
   if (!gs_conn_push(conn, gs_frame_retain(frame))) {
     conn->failed = true;

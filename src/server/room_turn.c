@@ -428,6 +428,13 @@ static void answer(gs_room *room, gs_session *session)
   session->has_vector = session->asks_all = session->asks_step1 = false;
   if (session->closing)
     return;
+  if ((has_vector || all) && !session->ops->takes(session)) {
+    /* It does not read: encoding the board for it again and again would take everybody's time. Once it
+     * reads it is sent everything. */
+    session->asks_presence = false;
+    gs_buf_finish(&session->vector);
+    return;
+  }
   if (has_vector || all) {
     gesso_error err = { 0 };
     gesso_bytes vector = all ? (gesso_bytes){ NULL, 0 } : gs_buf_bytes(&session->vector);

@@ -19,6 +19,8 @@ typedef struct gs_session_ops {
   /* Queues a frame, retaining it. False: it was not queued and the client's stream has a gap; what
    * is to be done about it is between transport and room (gs_room_resync), or the end is near. */
   bool (*send)(gs_session *session, gs_frame *frame);
+  /* Whether `send` would queue a frame now. False has the same consequences as a send that failed. */
+  bool (*takes)(gs_session *session);
   /* Begins to close. gs_room_leave follows, in another call. */
   void (*close)(gs_session *session, uint16_t code, const char *reason);
   /* Stop and go on reading from the client. */

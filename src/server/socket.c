@@ -31,6 +31,11 @@ static bool session_send(gs_session *session, gs_frame *frame)
   return gs_conn_send(socket_of(session)->conn, frame);
 }
 
+static bool session_takes(gs_session *session)
+{
+  return gs_conn_takes(socket_of(session)->conn);
+}
+
 static void session_close(gs_session *session, uint16_t code, const char *reason)
 {
   gs_conn_close(socket_of(session)->conn, code, reason);
@@ -48,6 +53,7 @@ static void session_resume(gs_session *session)
 
 static const gs_session_ops ops = {
   .send = session_send,
+  .takes = session_takes,
   .close = session_close,
   .pause = session_pause,
   .resume = session_resume,

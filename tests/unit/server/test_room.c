@@ -27,6 +27,7 @@ typedef struct client {
   uint32_t updates;
   uint16_t code;   /* closed with */
   bool paused;
+  bool lagging;    /* does not read */
 } client;
 
 static bool client_send(gs_session *session, gs_frame *frame)
@@ -62,7 +63,12 @@ static void client_resume(gs_session *session)
   ((client *)session)->paused = false;
 }
 
-static const gs_session_ops ops = { client_send, client_close, client_pause, client_resume };
+static bool client_takes(gs_session *session)
+{
+  return !((client *)session)->lagging;
+}
+
+static const gs_session_ops ops = { client_send, client_takes, client_close, client_pause, client_resume };
 
 static client *join(world *w, const char *board)
 {
@@ -538,6 +544,25 @@ static void a_board_nobody_wrote_on_is_not_made(void **state)
   assert_int_equal(store_load(&w->st, "never").result, GESSO_LOAD_NEVER_EXISTED);
 }
 
+static void nothing_is_encoded_for_a_client_that_does_not_read(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b"), *slow = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1);
+  slow->log[0] = '\0';
+  slow->lagging = true;
+  ask(slow);
+  some_turns(w);
+  assert_string_equal(slow->log, "");
+  slow->lagging = false;
+  gs_room_resync(&slow->s);
+  until(w, strstr(slow->log, "step2") != NULL);
+  assert_true(has(slow, "k"));
+  leave(a);
+  leave(slow);
+}
+
 static void a_slow_client_is_sent_the_whole_state(void **state)
 {
   world *w = *state;
@@ -639,6 +664,7 @@ int main(void)
     ROOM_TEST(a_refused_board_is_looked_at_again),
     ROOM_TEST(an_empty_board_leaves_memory_and_comes_back_the_same),
     ROOM_TEST(a_board_nobody_wrote_on_is_not_made),
+    ROOM_TEST(nothing_is_encoded_for_a_client_that_does_not_read),
     ROOM_TEST(a_slow_client_is_sent_the_whole_state),
     ROOM_TEST(presence_is_announced_once_a_turn_and_ends_with_the_connection),
     ROOM_TEST(sessions_may_leave_while_the_board_is_loading),

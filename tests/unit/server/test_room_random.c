@@ -63,7 +63,13 @@ static void peer_pause(gs_session *session)
   (void)session;
 }
 
-static const gs_session_ops ops = { peer_send, peer_close, peer_pause, peer_pause };
+static bool peer_takes(gs_session *session)
+{
+  (void)session;
+  return true;
+}
+
+static const gs_session_ops ops = { peer_send, peer_takes, peer_close, peer_pause, peer_pause };
 
 static void say(peer *p, void (*write)(gs_buf *, gesso_bytes), gesso_bytes body)
 {
