@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define GESSO_UPDATE_STRUCTS_MAX 4000000u /* structs, and delete ranges, in one v2 update */
+#define GESSO_UPDATE_STRUCTS_MAX 4000000u /* structs in one update; delete ranges in a v2 one */
 
 /* Rewrites an update in the other encoding (Yjs: convertUpdateFormatV1ToV2, ...V2ToV1). Both check the
  * whole input; clocks and client ids keep their values up to 2^53 - 1. A v2 update can be much smaller

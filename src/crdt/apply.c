@@ -11,6 +11,7 @@
 #include "crdt/update.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 typedef struct plan {
   gesso_doc *doc;
@@ -122,6 +123,13 @@ static void plan_client(plan *p, uint32_t client)
       }
     }
   }
+}
+
+static int higher_id_first(const void *a, const void *b, void *ctx)
+{
+  const gesso_doc *doc = ctx;
+  uint64_t x = doc->clients[*(const uint32_t *)a].id, y = doc->clients[*(const uint32_t *)b].id;
+  return x < y ? 1 : x > y ? -1 : 0;
 }
 
 static void look_at_all(plan *p)
@@ -358,6 +366,10 @@ gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error 
   gesso_status st = gs_reader_status(&rd, error_out);
   if (st != GESSO_OK)
     goto out;
+  /* Of many clients that wrote at one place the highest goes first, as in Yjs: each that follows then finds its
+   * place at once. In the other order it would walk past all before it. */
+  if (p.up.nclients > 1)
+    qsort_r(p.up.clients, p.up.nclients, sizeof *p.up.clients, higher_id_first, doc);
   if (doc->pending->look_at_all)
     look_at_all(&p);
   for (uint32_t i = p.up.nclients; i-- > 0 && !p.nomem;)

@@ -1,5 +1,6 @@
 #include "crdt/structs.h"
 #include "crdt/update.h"
+#include "gesso/update.h"
 #include "wire/any.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -156,6 +157,10 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
     uint32_t clock = read_clock(rd);
     if (rd->err != GESSO_OK)
       break;
+    if (out->n + structs > GESSO_UPDATE_STRUCTS_MAX) {
+      gs_reader_fail(rd, GESSO_E_LIMIT, "the update has too many structs");
+      break;
+    }
     gs_client *c = &doc->clients[client];
     if (c->in_end != 0) {
       gs_reader_fail(rd, GESSO_E_CORRUPT, "a client appears twice");
