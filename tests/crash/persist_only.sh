@@ -2,10 +2,15 @@
 # Runs persist_only with every sync 2 s late: save, kill -9, load gives the same JSON; delete beats a
 # pending save; flush_pending counts right; and no call takes longer than 1 ms.
 # usage: persist_only.sh PERSIST_ONLY SLOW_SYNC_SO
+#
+# GESSO_CALL_MAX_US=n puts another limit in the place of 1 ms: the suite that every change runs through must
+# not fail because a machine is busy, so it only asks that no call waits for a sync.
 set -eu
 program=$1
 GESSO_SYNC_DELAY_MS=${GESSO_SYNC_DELAY_MS:-2000}
 export GESSO_SYNC_DELAY_MS
+GESSO_CALL_MAX_US=${GESSO_CALL_MAX_US:-1000}
+export GESSO_CALL_MAX_US
 work=$(mktemp -d)
 pid=
 trap 'test -z "$pid" || kill -9 "$pid" 2>/dev/null || :; rm -rf "$work"' EXIT
@@ -21,7 +26,7 @@ thrice() {
   for attempt in 1 2 3; do
     "$@" && return 0 || status=$?
     test "$status" -eq 3 || return "$status"
-    echo "attempt $attempt: a call took longer than 1 ms" >&2
+    echo "attempt $attempt: a call took longer than $GESSO_CALL_MAX_US us" >&2
   done
   return 3
 }
@@ -43,7 +48,7 @@ write_and_kill() {
   pid=
   cat "$work/write.err"
   slow_us=$(sed -n 's/^longest //p' "$work/written")
-  test "$slow_us" -le 1000 || return 3
+  test "$slow_us" -le "$GESSO_CALL_MAX_US" || return 3
 }
 thrice write_and_kill
 
