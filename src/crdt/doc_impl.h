@@ -60,7 +60,7 @@ enum {
   GS_ITEM_DELETED = 1u << 4,
   GS_ITEM_KEEP = 1u << 5,    /* the undo manager wants its content */
   GS_ITEM_INLINE = 1u << 6,  /* content stands in the item; its size in the last byte */
-  GS_ITEM_SLACK = 1u << 7,   /* content may grow in place up to gs_text_class(bytes) */
+  GS_ITEM_SLACK = 1u << 7,   /* content may grow in place, see text_class in content.c */
   GS_ITEM_BEFORE = 1u << 8,  /* scratch of the integration scan */
   GS_ITEM_RIVAL = 1u << 9,   /* scratch of the integration scan */
   GS_ITEM_DELNOW = 1u << 10, /* deleted in the running transaction */
