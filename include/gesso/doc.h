@@ -17,7 +17,9 @@ extern "C" {
 
 typedef struct gesso_doc gesso_doc;
 
-#define GESSO_DOC_NO_GC 1u /* keep the content of what was deleted (Yjs gc: false) */
+#define GESSO_DOC_NO_GC 1u       /* keep the content of what was deleted (Yjs gc: false) */
+#define GESSO_DOC_AUTO_LOAD 2u   /* as a subdocument: to be loaded by everybody (Yjs autoLoad) */
+#define GESSO_DOC_NO_LOAD 4u     /* as a subdocument: not to be loaded here yet (Yjs shouldLoad: false) */
 
 typedef struct gesso_doc_options {
   size_t size;                  /* sizeof(gesso_doc_options): lets fields be added later */
@@ -26,15 +28,38 @@ typedef struct gesso_doc_options {
   size_t memory_max;            /* bytes; past this, apply and edits fail with GESSO_E_NOMEM. 0: no limit */
   uint32_t flags;               /* GESSO_DOC_* */
   uint32_t pending_structs_max; /* structs that wait for missing ones; 0: 1,000,000 */
+  gesso_bytes guid;             /* copied; {NULL, 0}: a random UUID, made when it is first asked for */
+  gesso_bytes collection_id;    /* copied; {NULL, 0}: none (Yjs collectionid) */
+  gesso_bytes meta_json;        /* copied; {NULL, 0}: none (Yjs meta) */
 } gesso_doc_options;
 
 /* An empty document. NULL `options` means all defaults. NULL when memory is short. */
 GESSO_API gesso_doc *gesso_doc_create(const gesso_doc_options *options);
 
-/* Frees the document and everything in it. NULL is fine. */
+/* Gives back a reference; the last one frees the document and everything in it. NULL is fine.
+ * Subdocuments that somebody retained live on without their parent. */
 GESSO_API void gesso_doc_destroy(gesso_doc *doc);
+/* Takes one more reference, to be given back with gesso_doc_destroy. Returns `doc`. */
+GESSO_API gesso_doc *gesso_doc_retain(gesso_doc *doc);
 
 GESSO_API uint64_t gesso_doc_client_id(const gesso_doc *doc);
+
+/* --- What a subdocument has: kept by every document, sent only with a parent. Bytes are borrowed from the
+ * document. gesso/events.h tells of them, GESSO_VALUE_DOC puts one into a type. --- */
+GESSO_API gesso_bytes gesso_doc_guid(gesso_doc *doc);
+GESSO_API gesso_bytes gesso_doc_collection_id(const gesso_doc *doc);
+GESSO_API gesso_bytes gesso_doc_meta_json(const gesso_doc *doc);
+GESSO_API uint32_t gesso_doc_flags(const gesso_doc *doc); /* GESSO_DOC_*; NO_LOAD goes with gesso_doc_load */
+/* The document that holds this one, or NULL. */
+GESSO_API gesso_doc *gesso_doc_parent(const gesso_doc *doc);
+/* Asks for a subdocument's content: the parent's subdocument observers are told it is to be loaded. NOMEM. */
+GESSO_API gesso_status gesso_doc_load(gesso_doc *doc);
+/* All subdocuments that are in the document now, borrowed; returns how many there are, at most `max` of
+ * them are written. */
+GESSO_API size_t gesso_doc_subdocs(gesso_doc *doc, gesso_doc **out, size_t max);
+/* Empties a subdocument here (Yjs: subdoc.destroy()): the parent keeps its place and gets a new, not loaded
+ * document of the same guid, told as removed and added. A document without a parent: USAGE. */
+GESSO_API gesso_status gesso_doc_unload(gesso_doc *subdoc);
 
 /* Integrates a v1 update from an untrusted peer: all of it or, on failure, none of it.
  * Structs and deletions whose dependencies are missing are kept pending, which is GESSO_OK: they
@@ -53,6 +78,9 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v2(gesso_doc *doc, gesso_b
  * emitted. Nests: only the outermost commit ends the transaction. Every edit or apply outside a
  * transaction is one of its own. USAGE from commit without begin. */
 GESSO_API void gesso_doc_begin(gesso_doc *doc);
+/* The same with an origin, copied (any bytes: who or what makes these changes), which events and undo
+ * managers get to see. Inside a running transaction the origin of the outer one stays. */
+GESSO_API void gesso_doc_begin_with(gesso_doc *doc, gesso_bytes origin);
 
 /* Ends the transaction. With `update_out` non-NULL and the outermost commit, *update_out receives
  * one v1 update of everything integrated since begin (new structs, and the deletions made in this
@@ -63,8 +91,8 @@ GESSO_API gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out
 /* Called at the end of each transaction that changed something, with its v1 update (borrowed for
  * the call). `local`: at least one edit was made by this document. The callback must not change the
  * document. One callback a document; NULL removes it. */
-typedef void (*gesso_update_fn)(void *ctx, gesso_doc *doc, gesso_bytes update, int local);
-GESSO_API void gesso_doc_on_update(gesso_doc *doc, gesso_update_fn fn, void *ctx);
+typedef void (*gesso_on_update_fn)(void *ctx, gesso_doc *doc, gesso_bytes update, int local);
+GESSO_API void gesso_doc_on_update(gesso_doc *doc, gesso_on_update_fn fn, void *ctx);
 
 /* The document as one v1 update: what is missing from the peer whose encoded state vector is given
  * ({NULL, 0} or the byte 00: everything), the whole delete set, and the pending parts.

@@ -4,8 +4,10 @@
 
 #include "gesso/base.h"
 #include "gesso/doc.h"
+#include "gesso/events.h"
 #include "gesso/persistence.h"
 #include "gesso/types.h"
 #include "gesso/update.h"
+#include "gesso/value.h"
 
 #endif

@@ -5,47 +5,29 @@
 #ifndef GESSO_TYPES_H
 #define GESSO_TYPES_H
 
-#include "gesso/doc.h"
+#include "gesso/value.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Names a shared type inside its document; 0 is none. Valid as long as the document. A type that
- * was deleted reads as empty, and editing it is GESSO_E_DELETED. */
-typedef uint32_t gesso_type;
-
-typedef enum gesso_type_kind {
-  GESSO_ARRAY = 0, /* the numbers are those of the update format (YArrayRefID ...) */
-  GESSO_MAP = 1,
-  GESSO_TEXT = 2,
-  GESSO_XML_ELEMENT = 3,
-  GESSO_XML_FRAGMENT = 4,
-  GESSO_XML_HOOK = 5,
-  GESSO_XML_TEXT = 6
-} gesso_type_kind;
-
-typedef enum gesso_value_kind {
-  GESSO_VALUE_UNDEFINED,
-  GESSO_VALUE_NULL,
-  GESSO_VALUE_BOOL,   /* number != 0 */
-  GESSO_VALUE_NUMBER, /* number: a JavaScript number */
-  GESSO_VALUE_STRING, /* bytes: UTF-8 */
-  GESSO_VALUE_BYTES,  /* bytes: a Uint8Array */
-  GESSO_VALUE_JSON,   /* bytes: JSON text of any value, stored as lib0 Any */
-  GESSO_VALUE_TYPE    /* a new, empty shared type of kind `type`; XML elements: bytes is the node name */
-} gesso_value_kind;
-
-typedef struct gesso_value {
-  gesso_value_kind kind;
-  gesso_type_kind type;
-  double number;
-  gesso_bytes bytes;
-} gesso_value;
-
 /* The root type of that name; made (empty) when there is none. Any kind may be asked for any root:
  * it selects the view, as doc.getMap(name) does in Yjs. 0 when memory is short. */
 GESSO_API gesso_type gesso_doc_root(gesso_doc *doc, gesso_bytes name, gesso_type_kind kind);
+
+/* The root type of that name if there is one, 0 otherwise. */
+GESSO_API gesso_type gesso_doc_find_root(const gesso_doc *doc, gesso_bytes name);
+
+/* The kind of a type. A root that nobody asked for with a kind yet is GESSO_E_NOTFOUND. USAGE. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_type_get_kind(const gesso_doc *doc, gesso_type type,
+                                                          gesso_type_kind *out);
+/* The type that holds it, 0 for roots. */
+GESSO_API gesso_type gesso_type_parent(const gesso_doc *doc, gesso_type type);
+/* 1 when it was deleted, or is inside something that was. */
+GESSO_API int gesso_type_is_deleted(const gesso_doc *doc, gesso_type type);
+/* The name of a root, or the node name of an XML element or hook; otherwise {NULL, 0}. Borrowed until
+ * the document changes. */
+GESSO_API gesso_bytes gesso_type_name(const gesso_doc *doc, gesso_type type);
 
 /* Elements of an array or XML fragment, UTF-16 units of text, keys of a map. */
 GESSO_API uint64_t gesso_type_length(gesso_doc *doc, gesso_type type);
@@ -56,6 +38,14 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_map_set(gesso_doc *doc, gesso_type m
                                                     gesso_value value, gesso_type *made_out);
 /* NOTFOUND when the key is not set. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_remove(gesso_doc *doc, gesso_type map, gesso_bytes key);
+/* Removes every key (Yjs: YMap.clear). */
+GESSO_API GESSO_MUST_USE gesso_status gesso_map_clear(gesso_doc *doc, gesso_type map);
+/* The value under `key`: one value in *out. NOTFOUND when it is not set. NOMEM, LIMIT (nesting). */
+GESSO_API GESSO_MUST_USE gesso_status gesso_map_get(gesso_doc *doc, gesso_type map, gesso_bytes key,
+                                                    gesso_values *out);
+/* All entries, keys and values, in no particular order. Also the attributes of XML types, which the
+ * calls of this part set, remove and read as keys of a map. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_map_entries(gesso_doc *doc, gesso_type map, gesso_values *out);
 /* The value under `key` as JSON text. NOTFOUND when it is not set. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key,
                                                          gesso_buffer *out);
@@ -71,6 +61,23 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_array_remove(gesso_doc *doc, gesso_t
 /* The shared type at `index`, or 0. */
 GESSO_API gesso_type gesso_array_get_type(gesso_doc *doc, gesso_type array, uint64_t index);
 
+/* The values at index .. index + count - 1; fewer when the array ends before. Also the children of XML. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_array_get(gesso_doc *doc, gesso_type array, uint64_t index,
+                                                      uint64_t count, gesso_values *out);
+/* Value `index` as JSON text. NOTFOUND when the array ends before or the value is undefined. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_array_get_json(gesso_doc *doc, gesso_type array, uint64_t index,
+                                                           gesso_buffer *out);
+
+/* --- XML. 0: there is none. --- */
+
+/* The siblings of an XML type inside its parent; text is one too. */
+GESSO_API gesso_type gesso_xml_next_sibling(const gesso_doc *doc, gesso_type xml);
+GESSO_API gesso_type gesso_xml_prev_sibling(const gesso_doc *doc, gesso_type xml);
+GESSO_API gesso_type gesso_xml_first_child(const gesso_doc *doc, gesso_type xml);
+/* The type that comes after `at` in document order inside `root`, its descendants first; `at` == root
+ * gives the first one (Yjs: YXmlTreeWalker without a filter). */
+GESSO_API gesso_type gesso_xml_walk_next(const gesso_doc *doc, gesso_type root, gesso_type at);
+
 /* --- Text. `attributes_json` is a JSON object of formats, or {NULL, 0}: as the text around it. A null
  * value ends a format. --- */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_insert(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
@@ -81,6 +88,28 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_text_remove(gesso_doc *doc, gesso_ty
                                                         uint64_t count_utf16);
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_format(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
                                                         uint64_t count_utf16, gesso_bytes attributes_json);
+
+/* Applies a delta: a JSON array of {"insert": string or embed, "attributes"?}, {"delete": n} and {"retain": n,
+ * "attributes"?} (Yjs: YText.applyDelta). The trailing line break that Yjs drops when `sanitize` is not set to
+ * false is kept. USAGE: malformed, or past the end. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_apply_delta(gesso_doc *doc, gesso_type text,
+                                                             gesso_bytes delta_json);
+/* The same from changes in memory (gesso_change: INSERT takes strings, embeds and, as embed, a new type). */
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_apply_changes(gesso_doc *doc, gesso_type text,
+                                                               const gesso_change *changes, size_t count);
+/* Embeds any value or a new shared type (`made_out`, may be NULL). */
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_embed_value(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
+                                                             gesso_value value, gesso_bytes attributes_json,
+                                                             gesso_type *made_out);
+/* The text as INSERT changes with their attributes. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_get_delta(gesso_doc *doc, gesso_type text, gesso_changes *out);
+
+/* UTF-16 units and UTF-8 bytes of the visible characters of a text: gives the other unit of the same place.
+ * A place inside a character goes to its start. USAGE: past the end. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_utf16_of_bytes(gesso_doc *doc, gesso_type text,
+                                                                uint64_t offset_bytes, uint64_t *out_utf16);
+GESSO_API GESSO_MUST_USE gesso_status gesso_text_bytes_of_utf16(gesso_doc *doc, gesso_type text,
+                                                                uint64_t index_utf16, uint64_t *out_bytes);
 
 /* --- Reading whole types. All of them append nothing and fail with NOMEM or LIMIT (nesting) only. --- */
 

@@ -237,7 +237,7 @@ struct gesso_doc {
   struct gs_pending *pending;
   gs_txn txn;
 
-  gesso_update_fn on_update;
+  gesso_on_update_fn on_update;
   void *on_update_ctx;
 };
 

@@ -233,7 +233,7 @@ gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out)
   return gs_txn_end(doc, update_out);
 }
 
-void gesso_doc_on_update(gesso_doc *doc, gesso_update_fn fn, void *ctx)
+void gesso_doc_on_update(gesso_doc *doc, gesso_on_update_fn fn, void *ctx)
 {
   doc->on_update = fn;
   doc->on_update_ctx = ctx;
