@@ -22,10 +22,10 @@ export class GessoError extends Error {
 }
 
 // What an answer holds.
-const nothing = () => undefined
-const bytes = decoder => decoding.readTailAsUint8Array(decoder)
-const string = decoder => text.decode(decoding.readTailAsUint8Array(decoder))
-const number = decoder => decoding.readVarUint(decoder)
+export const nothing = () => undefined
+export const bytes = decoder => decoding.readTailAsUint8Array(decoder)
+export const string = decoder => text.decode(decoding.readTailAsUint8Array(decoder))
+export const number = decoder => decoding.readVarUint(decoder)
 
 export class Driver {
   constructor (path) {
@@ -64,15 +64,15 @@ export class Driver {
       w.resolve(w.read(decoder))
     } else {
       const offset = decoding.readVarUint(decoder)
-      w.reject(new GessoError(status, offset, `${string(decoder)} (command ${w.op}, ${JSON.stringify(w.args).slice(0, 300)})`))
+      w.reject(new GessoError(status, offset, `${string(decoder)} (${w.name}, ${JSON.stringify(w.args).slice(0, 300)})`))
     }
   }
 
   // args: numbers as varUint, strings and Uint8Arrays as bytes, {value: ...} as a value
-  call (op, slot, args, read) {
+  call (name, slot, args, read) {
     if (this.dead) return Promise.reject(this.dead)
     const e = encoding.createEncoder()
-    encoding.writeUint8(e, op)
+    encoding.writeVarUint8Array(e, utf8.encode(name))
     encoding.writeVarUint(e, slot)
     for (const a of args) {
       if (typeof a === 'number') {
@@ -86,7 +86,7 @@ export class Driver {
     const command = encoding.toUint8Array(e)
     encoding.writeUint32(this.out, command.length)
     encoding.writeUint8Array(this.out, command)
-    const promise = new Promise((resolve, reject) => this.waiting.push({ resolve, reject, read, op, args }))
+    const promise = new Promise((resolve, reject) => this.waiting.push({ resolve, reject, read, name, args }))
     if (!this.scheduled) {
       this.scheduled = true
       queueMicrotask(() => this.flush())
@@ -106,46 +106,48 @@ export class Driver {
     return this.closed
   }
 
-  create (slot, clientId = 0, flags = 0) { return this.call(1, slot, [clientId, flags], nothing) }
-  drop (slot) { return this.call(2, slot, [], nothing) }
-  apply (slot, update) { return this.call(3, slot, [update], nothing) }
-  encode (slot, stateVector) { return this.call(4, slot, [stateVector], bytes) }
-  stateVector (slot) { return this.call(5, slot, [], bytes) }
-  stateVectorJson (slot) { return this.call(6, slot, [], string) }
-  pending (slot) { return this.call(7, slot, [], string) }
-  check (slot) { return this.call(8, slot, [], nothing) }
-  root (slot, name, kind) { return this.call(9, slot, [name, kind], number) }
-  toJson (slot, type, kind) { return this.call(10, slot, [type, kind], string) }
-  toString_ (slot, type) { return this.call(11, slot, [type], string) }
-  toDelta (slot, type) { return this.call(12, slot, [type], string) }
-  xmlToString (slot, type, kind) { return this.call(13, slot, [type, kind], string) }
-  length (slot, type) { return this.call(14, slot, [type], number) }
-  begin (slot) { return this.call(15, slot, [], nothing) }
-  commit (slot) { return this.call(16, slot, [], bytes) }
-  mapSet (slot, type, key, value) { return this.call(17, slot, [type, key, { value }], number) }
-  mapRemove (slot, type, key) { return this.call(18, slot, [type, key], nothing) }
-  mapGetJson (slot, type, key) { return this.call(19, slot, [type, key], string) }
-  mapGetType (slot, type, key) { return this.call(20, slot, [type, key], number) }
+  create (slot, clientId = 0, flags = 0) { return this.call('new', slot, [clientId, flags], nothing) }
+  drop (slot) { return this.call('drop', slot, [], nothing) }
+  apply (slot, update) { return this.call('apply', slot, [update], nothing) }
+  applyV2 (slot, update) { return this.call('apply_v2', slot, [update], nothing) }
+  encode (slot, stateVector) { return this.call('encode', slot, [stateVector], bytes) }
+  encodeV2 (slot, stateVector) { return this.call('encode_v2', slot, [stateVector], bytes) }
+  stateVector (slot) { return this.call('state_vector', slot, [], bytes) }
+  stateVectorJson (slot) { return this.call('state_vector_json', slot, [], string) }
+  pending (slot) { return this.call('pending', slot, [], string) }
+  check (slot) { return this.call('check', slot, [], nothing) }
+  root (slot, name, kind) { return this.call('root', slot, [name, kind], number) }
+  toJson (slot, type, kind) { return this.call('to_json', slot, [type, kind], string) }
+  toString_ (slot, type) { return this.call('to_string', slot, [type], string) }
+  toDelta (slot, type) { return this.call('to_delta', slot, [type], string) }
+  xmlToString (slot, type, kind) { return this.call('xml_to_string', slot, [type, kind], string) }
+  length (slot, type) { return this.call('length', slot, [type], number) }
+  begin (slot) { return this.call('begin', slot, [], nothing) }
+  commit (slot) { return this.call('commit', slot, [], bytes) }
+  mapSet (slot, type, key, value) { return this.call('map_set', slot, [type, key, { value }], number) }
+  mapRemove (slot, type, key) { return this.call('map_remove', slot, [type, key], nothing) }
+  mapGetJson (slot, type, key) { return this.call('map_get_json', slot, [type, key], string) }
+  mapGetType (slot, type, key) { return this.call('map_get_type', slot, [type, key], number) }
   arrayInsert (slot, type, index, values) {
-    return this.call(21, slot, [type, index, values.length, ...values.map(value => ({ value }))], number)
+    return this.call('array_insert', slot, [type, index, values.length, ...values.map(value => ({ value }))], number)
   }
 
-  arrayRemove (slot, type, index, count) { return this.call(22, slot, [type, index, count], nothing) }
-  arrayGetType (slot, type, index) { return this.call(23, slot, [type, index], number) }
+  arrayRemove (slot, type, index, count) { return this.call('array_remove', slot, [type, index, count], nothing) }
+  arrayGetType (slot, type, index) { return this.call('array_get_type', slot, [type, index], number) }
   textInsert (slot, type, index, str, attributes) {
-    return this.call(24, slot, [type, index, str, attributes && JSON.stringify(attributes)], nothing)
+    return this.call('text_insert', slot, [type, index, str, attributes && JSON.stringify(attributes)], nothing)
   }
 
   textEmbed (slot, type, index, embed, attributes) {
-    return this.call(25, slot, [type, index, JSON.stringify(embed), attributes && JSON.stringify(attributes)], nothing)
+    return this.call('text_embed', slot, [type, index, JSON.stringify(embed), attributes && JSON.stringify(attributes)], nothing)
   }
 
-  textRemove (slot, type, index, count) { return this.call(26, slot, [type, index, count], nothing) }
+  textRemove (slot, type, index, count) { return this.call('text_remove', slot, [type, index, count], nothing) }
   textFormat (slot, type, index, count, attributes) {
-    return this.call(27, slot, [type, index, count, JSON.stringify(attributes)], nothing)
+    return this.call('text_format', slot, [type, index, count, JSON.stringify(attributes)], nothing)
   }
 
-  stats (slot) { return this.call(28, slot, [], string) }
+  stats (slot) { return this.call('stats', slot, [], string) }
 }
 
 // A new, empty shared type as a value: new NewType(Kind.map)
