@@ -6,6 +6,7 @@
 #include "gesso/doc.h"
 #include "gesso/events.h"
 #include "gesso/persistence.h"
+#include "gesso/position.h"
 #include "gesso/types.h"
 #include "gesso/update.h"
 #include "gesso/value.h"

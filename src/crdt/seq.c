@@ -154,6 +154,25 @@ gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix
   return st;
 }
 
+uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix)
+{
+  uint32_t index = 0;
+  if (doc->types[type].index == NULL && !build(doc, type)) {
+    for (gs_ix i = doc->items[ix].left; i != 0; i = doc->items[i].left)
+      index += gs_visible_len(&doc->items[i]);
+    return index;
+  }
+  const gs_seq *s = doc->types[type].index;
+  uint32_t child = ix;
+  for (uint32_t at = doc->leaf_of[ix]; at != 0; at = s->nodes[at].parent) {
+    const node *nd = &s->nodes[at];
+    for (uint32_t i = place_of(nd, child); i > 0; i--)
+      index += nd->len[i - 1];
+    child = at;
+  }
+  return index;
+}
+
 static void bubble(gs_seq *s, uint32_t ix, uint32_t delta)
 {
   while (s->nodes[ix].parent != 0) {

@@ -18,6 +18,10 @@ GESSO_MUST_USE gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t 
 GESSO_MUST_USE gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out,
                                              uint32_t *end_out);
 
+/* The visible index at which an item of the type's sequence begins. Walks to the front when no index could be
+ * made. */
+uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix);
+
 /* What happened to an item of a sequence. All of them do nothing when the type has no index. */
 void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix); /* linked after its left neighbour */
 void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix);  /* its visible length changed */

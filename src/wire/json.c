@@ -270,7 +270,7 @@ static void parse_value(struct parser *ps)
   }
 }
 
-static gesso_status parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out)
+gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out)
 {
   static const uint8_t none[1] = { 0 };
   const uint8_t *p = text.len != 0 ? text.data : none;
@@ -292,12 +292,12 @@ static gesso_status parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_
 
 gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out)
 {
-  return parse(text, NULL, NULL, error_out);
+  return gs_json_parse(text, NULL, NULL, error_out);
 }
 
 gesso_status gs_json_check(gesso_bytes text)
 {
-  return parse(text, NULL, NULL, NULL);
+  return gs_json_parse(text, NULL, NULL, NULL);
 }
 
 static gesso_status convert(gesso_bytes text, gs_buf *out, bool to_any)
@@ -308,7 +308,7 @@ static gesso_status convert(gesso_bytes text, gs_buf *out, bool to_any)
     return GESSO_E_NOMEM;
   gs_tree tree;
   gs_tree_init(&tree, al);
-  gesso_status s = parse(text, &tree, room, NULL);
+  gesso_status s = gs_json_parse(text, &tree, room, NULL);
   if (s == GESSO_OK) {
     if (to_any)
       gs_tree_write_any(&tree, out);

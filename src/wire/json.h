@@ -5,13 +5,17 @@
 #ifndef GS_WIRE_JSON_H
 #define GS_WIRE_JSON_H
 
-#include "base/buf.h"
+#include "wire/tree.h"
 
 /* OK, CORRUPT or LIMIT. Allocates nothing. */
 GESSO_MUST_USE gesso_status gs_json_check(gesso_bytes text);
 
 /* As gs_json_check, with the offset of what is wrong. `error_out` may be NULL. */
 GESSO_MUST_USE gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out);
+
+/* Reads the value into an empty tree. `room` takes text.len + 1 bytes of unescaped strings; the tree lives no
+ * longer than it and `text`. Errors as above, and NOMEM. */
+GESSO_MUST_USE gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out);
 
 /* Appends the value of `text` as lib0 Any, byte for byte what lib0's writeAny(JSON.parse(text)) gives
  * (one exception: two keys that differ in lone surrogates only). Errors as above, and NOMEM. */
