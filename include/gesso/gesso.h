@@ -8,6 +8,7 @@
 #include "gesso/persistence.h"
 #include "gesso/position.h"
 #include "gesso/types.h"
+#include "gesso/undo.h"
 #include "gesso/update.h"
 #include "gesso/value.h"
 
