@@ -44,6 +44,10 @@ GESSO_API gesso_doc *gesso_doc_retain(gesso_doc *doc);
 
 GESSO_API uint64_t gesso_doc_client_id(const gesso_doc *doc);
 
+/* A pointer of the caller's that goes with the document: it is kept and given back, nothing else. NULL at first. */
+GESSO_API void gesso_doc_set_data(gesso_doc *doc, void *data);
+GESSO_API void *gesso_doc_data(const gesso_doc *doc);
+
 /* --- What a subdocument has: kept by every document, sent only with a parent. Bytes are borrowed from the
  * document. gesso/events.h tells of them, GESSO_VALUE_DOC puts one into a type. --- */
 GESSO_API gesso_bytes gesso_doc_guid(gesso_doc *doc);
@@ -87,6 +91,10 @@ GESSO_API void gesso_doc_begin_with(gesso_doc *doc, gesso_bytes origin);
  * transaction), or an empty buffer when nothing changed; what went pending is not in it.
  * NOMEM: the transaction has ended all the same, only the update could not be built. */
 GESSO_API gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out);
+
+/* Gives up the content of everything that is deleted, also where GESSO_DOC_NO_GC kept it; what an undo manager
+ * wants stays. Inside a transaction this happens when it ends. */
+GESSO_API void gesso_doc_collect_garbage(gesso_doc *doc);
 
 /* Called at the end of each transaction that changed something, with its v1 update (borrowed for
  * the call). `local`: at least one edit was made by this document. The callback must not change the

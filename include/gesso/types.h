@@ -29,6 +29,13 @@ GESSO_API int gesso_type_is_deleted(const gesso_doc *doc, gesso_type type);
  * the document changes. */
 GESSO_API gesso_bytes gesso_type_name(const gesso_doc *doc, gesso_type type);
 
+/* The id of the struct that holds a nested type: the same in every replica. USAGE: no such type. NOTFOUND: a root,
+ * which has a name instead, or a type whose content is gone. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_type_get_id(const gesso_doc *doc, gesso_type type, uint64_t *client_out,
+                                                        uint64_t *clock_out);
+/* The nested type that the struct with that id holds, or 0. */
+GESSO_API gesso_type gesso_doc_find_type(const gesso_doc *doc, uint64_t client, uint64_t clock);
+
 /* Elements of an array or XML fragment, UTF-16 units of text, keys of a map. */
 GESSO_API uint64_t gesso_type_length(gesso_doc *doc, gesso_type type);
 

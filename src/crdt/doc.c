@@ -94,6 +94,16 @@ uint64_t gesso_doc_client_id(const gesso_doc *doc)
   return doc->client_id;
 }
 
+void gesso_doc_set_data(gesso_doc *doc, void *data)
+{
+  doc->data = data;
+}
+
+void *gesso_doc_data(const gesso_doc *doc)
+{
+  return doc->data;
+}
+
 void gesso_doc_get_stats(const gesso_doc *doc, gesso_doc_stats *out)
 {
   *out = (gesso_doc_stats){

@@ -175,6 +175,7 @@ typedef struct gs_txn {
   bool remote;     /* an update was applied */
   bool dels_lost;  /* dels had no room: find them by GS_ITEM_DELNOW */
   bool fmt_lost;   /* formatted had no room: clean up everything that qualifies */
+  bool gc_all;     /* gesso_doc_collect_garbage was asked for */
   uint32_t *touched; /* clients whose clock moved */
   uint32_t ntouched, touched_cap;
   gs_ranges dels;  /* what was deleted, in order of deletion */
@@ -239,6 +240,7 @@ struct gesso_doc {
 
   gesso_on_update_fn on_update;
   void *on_update_ctx;
+  void *data; /* gesso_doc_set_data */
 };
 
 static inline gs_item *gs_item_at(const gesso_doc *doc, gs_ix ix)

@@ -94,6 +94,26 @@ static void collect(gesso_doc *doc)
   }
 }
 
+/* gesso_doc_collect_garbage: everything that is deleted, whatever the document's flags say. */
+static void collect_all(gesso_doc *doc)
+{
+  for (gs_ix ix = 1; ix < doc->nitems; ix++) {
+    const gs_item *it = &doc->items[ix];
+    unsigned kind = gs_kind(it);
+    if (kind != GS_FREE && kind != GS_GC && kind != GS_DELETED && gs_is_deleted(it) && (it->head & GS_ITEM_KEEP) == 0)
+      gs_item_gc(doc, ix);
+  }
+  for (uint32_t client = 1; client < doc->nclients; client++) {
+    const gs_client *c = &doc->clients[client];
+    if (c->nchunks == 0)
+      continue;
+    gs_pos p = { c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+    do
+      (void)gs_merge_lefts(doc, client, &p);
+    while (gs_pos_prev(doc, client, &p));
+  }
+}
+
 static void merge_deleted(gesso_doc *doc)
 {
   for (uint32_t i = doc->txn.dels.n; i-- > 0;) {
@@ -182,6 +202,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   merge_deleted(doc);
   merge_new(doc);
   merge_cuts(doc);
+  if (txn->gc_all)
+    collect_all(doc);
   gs_text_compact(doc);
 
   /* Somebody else writes under our client id (Yjs: "Changed the client-id ..."): take another. */
@@ -212,7 +234,7 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   trim(doc);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = 0;
-  txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = false;
+  txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = false;
   txn->epoch++;
   return st;
 }
@@ -231,6 +253,13 @@ gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out)
   if (--doc->txn.depth > 0)
     return GESSO_OK;
   return gs_txn_end(doc, update_out);
+}
+
+void gesso_doc_collect_garbage(gesso_doc *doc)
+{
+  gesso_doc_begin(doc);
+  doc->txn.gc_all = true;
+  (void)gesso_doc_commit(doc, NULL);
 }
 
 void gesso_doc_on_update(gesso_doc *doc, gesso_on_update_fn fn, void *ctx)

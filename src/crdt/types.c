@@ -1,6 +1,7 @@
 /* Shared types and the slots in which their items are chained. */
 #include "crdt/doc_impl.h"
 #include "crdt/seq.h"
+#include "crdt/structs.h"
 
 #include <assert.h>
 
@@ -141,4 +142,25 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
   }
   t->maps = t->seq = 0;
   t->length = 0;
+}
+
+gesso_status gesso_type_get_id(const gesso_doc *doc, gesso_type type, uint64_t *client_out, uint64_t *clock_out)
+{
+  if (type == 0 || type >= doc->ntypes)
+    return GESSO_E_USAGE;
+  gs_ix ix = doc->types[type].item;
+  if (ix == 0)
+    return GESSO_E_NOTFOUND;
+  *client_out = doc->clients[gs_client_of(&doc->items[ix])].id;
+  *clock_out = doc->items[ix].clock;
+  return GESSO_OK;
+}
+
+gesso_type gesso_doc_find_type(const gesso_doc *doc, uint64_t client, uint64_t clock)
+{
+  uint32_t c = gs_client_find(doc, client);
+  if (c == 0 || clock >= doc->clients[c].clock)
+    return 0;
+  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ c, (uint32_t)clock })];
+  return gs_kind(it) == GS_TYPE ? it->c.type : 0;
 }
