@@ -1,7 +1,7 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
-//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--seed N] [--replay FILE]
-//                    [--failures DIR]
+//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--seed N]
+//                    [--replay FILE] [--failures DIR]
 //
 // With --seed only that one session runs. A session that fails is cut down to the fewest updates that
 // still fail, written to the failures folder and printed; --replay runs such a file again. The last
@@ -16,6 +16,7 @@ import { Random } from './random.mjs'
 import { expectEqual, gessoContent, parsed, settle, yjsContent, yjsPending, yjsStateVector } from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
+import { runPositions } from './positions.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     gesso: { type: 'string' },
     sessions: { type: 'string', default: '500' },
     edits: { type: 'string', default: '200' },
+    positions: { type: 'string', default: '500' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     replay: { type: 'string' },
@@ -206,13 +208,17 @@ if (options.replay) {
   }
   console.log(`${count} sessions, ${updates} updates delivered, ${((Date.now() - started) / 1000).toFixed(1)} s`)
   const edits = options.seed ? 0 : Number(options.edits)
-  if (edits > 0) {
-    const result = await runEdits(() => {
+  const suites = [[runEdits, edits], [runPositions, options.seed ? 0 : Number(options.positions)]]
+  for (const [runSuite, scripts] of suites) {
+    if (scripts === 0) continue
+    const since = Date.now()
+    const result = await runSuite(() => {
       if (driver.dead) driver = new Driver(options.driver)
       return driver
-    }, first, edits)
+    }, first, scripts)
     passed += result.passed
     failed += result.failed
+    console.log(`  ${((Date.now() - since) / 1000).toFixed(1)} s`)
   }
 }
 if (prefixes.all > 0) {
