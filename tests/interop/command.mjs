@@ -14,12 +14,12 @@ function run (gesso, args) {
 }
 
 export function checkCommand (gesso, session, { reference, content, stateVectorAtMark }) {
-  if (!session.gc) return // the command collects garbage
+  if (!session.gc || session.delivery.some(u => u.v2)) return // the command collects garbage and reads v1
   const dir = mkdtempSync(join(tmpdir(), 'gesso-interop-'))
   try {
-    const files = session.delivery.map((update, i) => {
+    const files = session.delivery.map(({ bytes }, i) => {
       const file = join(dir, `${i}.bin`)
-      writeFileSync(file, update)
+      writeFileSync(file, bytes)
       return file
     })
     const state = join(dir, 'state.bin')

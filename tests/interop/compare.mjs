@@ -63,6 +63,22 @@ export async function gessoContent (driver, slot) {
   return out
 }
 
+// --- updates ---
+
+// One delivered update: { v2: whether it is in that encoding, bytes }
+export const receive = (doc, { v2, bytes }) => v2 ? Y.applyUpdateV2(doc, bytes) : Y.applyUpdate(doc, bytes)
+
+export const equalBytes = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0
+
+// What an encoded state says is deleted: {client: [[from, to], ...]}
+export function deleteSet (state) {
+  const ranges = new Map()
+  Y.decodeUpdate(state).ds.clients.forEach((items, client) => {
+    for (const d of items) add(ranges, client, d.clock, d.len)
+  })
+  return normal(ranges)
+}
+
 // --- what is waiting ---
 
 // {client: [[from, to], ...]}, sorted, as few ranges as possible. Ids below `known` are left out: Yjs

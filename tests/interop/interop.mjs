@@ -1,9 +1,10 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
 //   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--seed N]
-//                    [--replay FILE] [--failures DIR]
+//                    [--replay FILE] [--strict] [--failures DIR]
 //
-// With --seed only that one session runs. A session that fails is cut down to the fewest updates that
+// With --seed only that one session runs. With --strict a session fails when the state is encoded to other
+// bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
 // still fail, written to the failures folder and printed; --replay runs such a file again. The last
 // line is "N passed, N failed".
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -13,7 +14,9 @@ import * as Y from 'yjs'
 import { makeSession } from './session.mjs'
 import { Driver, NO_GC } from './driver.mjs'
 import { Random } from './random.mjs'
-import { expectEqual, gessoContent, parsed, settle, yjsContent, yjsPending, yjsStateVector } from './compare.mjs'
+import {
+  deleteSet, equalBytes, expectEqual, gessoContent, parsed, receive, settle, yjsContent, yjsPending, yjsStateVector
+} from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runPositions } from './positions.mjs'
@@ -28,6 +31,7 @@ const { values: options } = parseArgs({
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     replay: { type: 'string' },
+    strict: { type: 'boolean', default: false },
     failures: { type: 'string', default: 'failures' }
   }
 })
@@ -36,9 +40,9 @@ if (!options.driver) {
   process.exit(2)
 }
 
-const bytesSeen = { equal: 0, all: 0, examples: [] }
+const bytesSeen = { equal: 0, all: 0, diffs: 0, different: [] }
 let shrinking = false
-const prefixes = { all: 0, stalled: 0, sessions: new Set() }
+const prefixes = { all: 0, stalled: 0, sessions: new Set(), ends: [] }
 
 const waitingOf = doc => ({ stateVector: yjsStateVector(doc), ...yjsPending(doc) })
 
@@ -46,10 +50,11 @@ const waitingOf = doc => ({ stateVector: yjsStateVector(doc), ...yjsPending(doc)
 async function checkDelivery (driver, { seed, delivery, gc }) {
   const r = new Random(seed * 7919 + 1)
   const mark = r.below(delivery.length + 1) // where the diffs start from
+  const deliver = (slot, { v2, bytes }) => v2 ? driver.applyV2(slot, bytes) : driver.apply(slot, bytes)
   await Promise.all([driver.create(0, 1, gc ? 0 : NO_GC), driver.create(1, 2), driver.create(2, 3)])
   // Everything is asked for at once; the answers are compared as they come.
   const answers = delivery.map(update => ({
-    applied: driver.apply(0, update),
+    applied: deliver(0, update),
     sv: driver.stateVectorJson(0),
     pending: driver.pending(0),
     checked: driver.check(0)
@@ -62,8 +67,8 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
   let stateVectorAtMark = Y.encodeStateVector(reference)
   for (let i = 0; i < delivery.length; i++) {
     if (i === mark) stateVectorAtMark = Y.encodeStateVector(reference)
-    if (i < mark) Y.applyUpdate(behind, delivery[i])
-    Y.applyUpdate(reference, delivery[i])
+    if (i < mark) receive(behind, delivery[i])
+    receive(reference, delivery[i])
     const at = `after update ${i + 1} of ${delivery.length}`
     await answers[i].applied
     await answers[i].checked
@@ -72,7 +77,7 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
     if (isDeepStrictEqual(waitingOf(reference), got)) continue
     // Only one difference is allowed: Yjs keeps something waiting that it could integrate.
     while (settledUpTo <= i) {
-      Y.applyUpdate(settled, delivery[settledUpTo++])
+      receive(settled, delivery[settledUpTo++])
       settle(settled)
     }
     expectEqual(`state vector and pending ranges ${at}`, waitingOf(settled), got)
@@ -80,7 +85,10 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
       prefixes.stalled++
       prefixes.sessions.add(seed)
     }
-    if (i === delivery.length - 1) reference = settled
+    if (i === delivery.length - 1) {
+      reference = settled
+      if (!shrinking) prefixes.ends.push(seed)
+    }
   }
   if (mark === delivery.length) stateVectorAtMark = Y.encodeStateVector(reference)
 
@@ -100,30 +108,37 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
   }
   await same('content', 0)
 
-  // Our state in Yjs, and Yjs' state in ours.
-  const theirState = Y.encodeStateAsUpdate(reference)
-  const ourState = await driver.encode(0, null)
+  // Our state in Yjs, and Yjs' state in ours; every second session in v2.
+  const v2 = seed % 2 === 0
+  const theirs = [Y.encodeStateAsUpdate(reference), Y.encodeStateAsUpdateV2(reference)]
+  const ours = [await driver.encode(0, null), await driver.encodeV2(0, null)]
+  expectEqual('delete set', deleteSet(theirs[0]), deleteSet(ours[0]))
   const loaded = new Y.Doc()
-  Y.applyUpdate(loaded, ourState)
+  receive(loaded, { v2, bytes: ours[+v2] })
   sameInYjs('our state loaded by Yjs', loaded)
-  await driver.apply(1, theirState)
+  await deliver(1, { v2, bytes: theirs[+v2] })
   await driver.check(1)
   await same("Yjs' state loaded by us", 1)
 
   // Diffs from the middle of the delivery, both ways.
-  const ourDiff = await driver.encode(0, stateVectorAtMark)
-  Y.applyUpdate(behind, ourDiff)
+  const theirDiffs = [Y.encodeStateAsUpdate(reference, stateVectorAtMark), Y.encodeStateAsUpdateV2(reference, stateVectorAtMark)]
+  const ourDiffs = [await driver.encode(0, stateVectorAtMark), await driver.encodeV2(0, stateVectorAtMark)]
+  receive(behind, { v2, bytes: ourDiffs[+v2] })
   sameInYjs('our diff applied by Yjs', behind)
-  await Promise.all(delivery.slice(0, mark).map(update => driver.apply(2, update)))
+  await Promise.all(delivery.slice(0, mark).map(update => deliver(2, update)))
   const ourStateVector = await driver.stateVector(2)
   await driver.apply(2, Y.encodeStateAsUpdate(reference, ourStateVector))
   await driver.check(2)
   await same("Yjs' diff applied by us", 2)
 
-  if (shrinking) return { reference, content, stateVectorAtMark }
-  bytesSeen.all++
-  if (Buffer.compare(Buffer.from(theirState), Buffer.from(ourState)) === 0) bytesSeen.equal++
-  else if (bytesSeen.examples.length < 3) bytesSeen.examples.push({ seed, theirs: theirState, ours: ourState })
+  if (options.strict) for (const i of [0, 1]) expectEqual(`bytes of the state, v${i + 1}`, theirs[i], new Uint8Array(ours[i]))
+  if (!shrinking) {
+    bytesSeen.all++
+    if (theirDiffs.every((bytes, i) => equalBytes(bytes, ourDiffs[i]))) bytesSeen.diffs++
+    const different = theirs.findIndex((bytes, i) => !equalBytes(bytes, ours[i]))
+    if (different < 0) bytesSeen.equal++
+    else bytesSeen.different.push({ seed, encoding: different + 1, theirs: theirs[different], ours: ours[different] })
+  }
   return { reference, content, stateVectorAtMark }
 }
 
@@ -155,7 +170,7 @@ async function attempt (session) {
 function report (session, error) {
   mkdirSync(options.failures, { recursive: true })
   const file = join(options.failures, `session-${session.seed}.json`)
-  const updates = session.delivery.map(u => Buffer.from(u).toString('hex'))
+  const updates = session.delivery.map(u => (u.v2 ? 'v2 ' : 'v1 ') + Buffer.from(u.bytes).toString('hex'))
   writeFileSync(file, JSON.stringify({ seed: session.seed, gc: session.gc, updates }, null, 1) + '\n')
   console.log(`FAILED session ${session.seed}: ${error.message}${error.what ? '' : '\n' + error.stack}`)
   console.log(`  ${updates.length} updates are left of it in ${file}; again: make interop REPLAY=${file}`)
@@ -195,14 +210,14 @@ async function runSession (session, sample) {
 const started = Date.now()
 if (options.replay) {
   const file = JSON.parse(readFileSync(options.replay, 'utf8'))
-  const delivery = file.updates.map(u => new Uint8Array(Buffer.from(u, 'hex')))
+  const delivery = file.updates.map(u => ({ v2: u.startsWith('v2 '), bytes: new Uint8Array(Buffer.from(u.slice(3), 'hex')) }))
   await runSession({ seed: file.seed, gc: file.gc, delivery }, false)
 } else {
   const first = Number(options.seed ?? options.first)
   const count = options.seed ? 1 : Number(options.sessions)
   let updates = 0
   for (let seed = first; seed < first + count; seed++) {
-    const session = { ...makeSession(seed), gc: seed % 8 !== 0 }
+    const session = makeSession(seed)
     updates += session.delivery.length
     await runSession(session, options.gesso && (seed % 20 === 0 || options.seed))
   }
@@ -224,15 +239,21 @@ if (options.replay) {
 if (prefixes.all > 0) {
   console.log(`after ${prefixes.all} prefixes state vector and pending ranges are those of Yjs, but for ${prefixes.stalled} in ` +
     `${prefixes.sessions.size} sessions where Yjs holds back structs that nothing is missing for (docs/compat.md)`)
+  if (prefixes.ends.length > 0) console.log(`  to their end in ${prefixes.ends.length}: ${prefixes.ends.slice(0, 20).join(', ')}`)
 }
 if (bytesSeen.all > 0) {
-  console.log(`encoded states equal to Yjs' byte for byte: ${bytesSeen.equal} of ${bytesSeen.all}`)
+  console.log(`encoded states equal to Yjs' byte for byte, v1 and v2: ${bytesSeen.equal} of ${bytesSeen.all}; diffs: ${bytesSeen.diffs}`)
+  const { different } = bytesSeen
+  if (different.length > 0) console.log(`  different: ${different.map(d => `${d.seed} (v${d.encoding})`).slice(0, 50).join(', ')}`)
   if (options.seed || options.replay) {
-    for (const { seed, theirs, ours } of bytesSeen.examples) {
-      console.log(`  session ${seed}\n  Yjs:   ${Buffer.from(theirs).toString('hex')}\n  gesso: ${Buffer.from(ours).toString('hex')}`)
+    for (const d of different) {
+      console.log(`  Yjs:   ${Buffer.from(d.theirs).toString('hex')}\n  gesso: ${Buffer.from(d.ours).toString('hex')}`)
     }
-  } else if (bytesSeen.examples.length > 0) {
-    console.log(`  different, for example, in: ${bytesSeen.examples.map(e => e.seed).join(', ')}`)
+  }
+  // What docs/compat.md tells of is rarer than one session in a thousand.
+  if (different.length > Math.floor(bytesSeen.all / 1000)) {
+    failed++
+    console.log('FAILED too many states are encoded to other bytes')
   }
 }
 if (await driver.close() !== 0) {

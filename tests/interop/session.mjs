@@ -263,6 +263,9 @@ export function clientId (r) {
   ])()
 }
 
+// The same update in the v2 encoding, as Yjs emitted it there.
+const twinOf = new WeakMap()
+
 class Client {
   constructor (r, id, pool) {
     this.doc = new Y.Doc({ gc: r.chance(0.8) })
@@ -274,6 +277,9 @@ class Client {
       this.known.add(pool.length)
       pool.push(update)
     })
+    this.doc.on('updateV2', (update, origin) => {
+      if (origin !== 'remote') twinOf.set(pool[pool.length - 1], update)
+    })
     if (r.chance(0.35)) {
       this.undo = new Y.UndoManager(Object.values(top), { captureTimeout: 0 })
     }
@@ -281,7 +287,8 @@ class Client {
 }
 
 // All updates of a session, and what somebody received: shuffled, repeated, now and then merged or
-// replaced by a whole state.
+// replaced by a whole state. Of the sessions a third is in v1, a third in v2 and a third in both; a quarter
+// is for documents that keep deleted content.
 export function makeSession (seed) {
   const r = new Random(seed)
   const pool = []
@@ -314,7 +321,9 @@ export function makeSession (seed) {
       // Sync with another client.
       [1.5, () => {
         const other = r.pick(clients)
-        const update = Y.encodeStateAsUpdate(other.doc, Y.encodeStateVector(client.doc))
+        const known = Y.encodeStateVector(client.doc)
+        const update = Y.encodeStateAsUpdate(other.doc, known)
+        twinOf.set(update, Y.encodeStateAsUpdateV2(other.doc, known))
         states.push(update)
         Y.applyUpdate(client.doc, update, 'remote')
         for (const k of other.known) client.known.add(k)
@@ -336,10 +345,18 @@ export function makeSession (seed) {
   if (r.chance(0.3) && pool.length > 2) {
     for (let i = 0; i < 3; i++) {
       const some = Array.from({ length: r.between(2, 5) }, () => r.pick(pool))
-      delivery.splice(r.below(delivery.length + 1), 0, Y.mergeUpdates(some))
+      const merged = Y.mergeUpdates(some)
+      twinOf.set(merged, Y.mergeUpdatesV2(some.map(update => twinOf.get(update))))
+      delivery.splice(r.below(delivery.length + 1), 0, merged)
     }
   }
   // Some sessions end with updates missing for ever.
   if (r.chance(0.15)) delivery = delivery.filter(() => !r.chance(0.1))
-  return { seed, clients: clients.length, delivery }
+  const modes = new Random(seed * 31 + 7)
+  const share = modes.pick([0, 0.5, 1])
+  return {
+    seed,
+    gc: modes.chance(0.75),
+    delivery: delivery.map(update => modes.chance(share) ? { v2: true, bytes: twinOf.get(update) } : { v2: false, bytes: update })
+  }
 }
