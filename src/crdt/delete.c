@@ -64,12 +64,19 @@ void gs_delete_range(gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
   if (at >= end)
     return;
   cut_live(doc, client, at);
-  cut_live(doc, client, end);
   gs_pos pos = gs_structs_find(doc, client, at);
   do {
     gs_ix ix = gs_struct_at(doc, client, pos);
-    if (doc->items[ix].clock >= end)
+    const gs_item *it = &doc->items[ix];
+    uint32_t clock = it->clock;
+    if (clock >= end)
       break;
+    /* Not before: a type that was just deleted may have taken this one along, whole. */
+    if (!gs_is_deleted(it) && clock + it->len > end) {
+      cut_live(doc, client, end);
+      pos = gs_structs_find(doc, client, clock);
+      ix = gs_struct_at(doc, client, pos);
+    }
     gs_item_delete(doc, ix);
   } while (gs_pos_next(doc, client, &pos));
 }
