@@ -170,17 +170,17 @@ static void insert_reserved(gesso_doc *doc, const gs_in *in)
 }
 
 /* `in` takes the place of what it covers, unless it is covered: starts and ends of one client's nodes both
- * ascend. */
-static void replace_reserved(gesso_doc *doc, const gs_in *in)
+ * ascend. What follows it up to `run_end` comes next, so that all up to there counts as covered. */
+static void replace_reserved(gesso_doc *doc, const gs_in *in, uint32_t run_end)
 {
   gs_pending *p = doc->pending;
   uint32_t before = gs_ptree_before(&p->structs, in->client, in->clock);
   if (before != 0 && node_end(&p->structs, before) >= in->clock + in->len && p->structs.v[before].clock < in->clock)
     return;
   for (uint32_t next; (next = gs_ptree_from(&p->structs, in->client, in->clock)) != 0;) {
-    if (p->structs.v[next].clock == in->clock && node_end(&p->structs, next) > in->clock + in->len)
+    if (p->structs.v[next].clock == in->clock && node_end(&p->structs, next) > run_end)
       return;
-    if (node_end(&p->structs, next) > in->clock + in->len)
+    if (p->structs.v[next].clock >= in->clock + in->len || node_end(&p->structs, next) > run_end)
       break;
     gs_pending_remove(doc, next);
   }
@@ -204,7 +204,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n)
     return;
   uint32_t client = in[0].client, i = 0, steps = 0;
   bool new_in_front = false, old_runs = false, new_runs = false;
-  uint32_t end = 0;
+  uint32_t end = 0, run_end = 0;
   uint32_t old = doc->clients[client].pending != 0 ? gs_ptree_before(t, client, in[0].clock) : 0;
   if (old != 0 && t->v[old].clock < in[0].clock) {
     end = node_end(t, old);
@@ -228,7 +228,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n)
       if (steps++ == 256) {
         for (; i < n; i++)
           if (in[i].kind != GS_SKIP)
-            replace_reserved(doc, &in[i]);
+            replace_reserved(doc, &in[i], in[i].clock + in[i].len);
         return;
       }
       end = node_end(t, old);
@@ -237,7 +237,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n)
     }
     if (new_runs && in[i].clock == end) {
       end += in[i].len;
-      replace_reserved(doc, &in[i++]);
+      replace_reserved(doc, &in[i++], run_end);
       old = gs_ptree_from(t, client, in[i - 1].clock + 1);
       continue;
     }
@@ -266,9 +266,11 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n)
         continue;
     }
     if (take_new) {
-      end = in[i].clock + in[i].len;
+      end = run_end = in[i].clock + in[i].len;
+      for (uint32_t k = i + 1; k < n && in[k].kind != GS_SKIP && in[k].clock == run_end; k++)
+        run_end += in[k].len;
       new_runs = true;
-      replace_reserved(doc, &in[i++]);
+      replace_reserved(doc, &in[i++], run_end);
       old = gs_ptree_from(t, client, in[i - 1].clock + 1);
     } else {
       end = node_end(t, old);
