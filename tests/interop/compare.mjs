@@ -28,6 +28,14 @@ export function parsed (text) {
   return JSON.parse(text, (_, v) => Object.is(v, -0) ? 0 : v)
 }
 
+// The same with U+FFFD for every lone half of a character.
+export function wellFormed (v) {
+  if (typeof v === 'string') return Buffer.from(v).toString()
+  if (Array.isArray(v)) return v.map(wellFormed)
+  if (v === null || typeof v !== 'object') return v
+  return Object.fromEntries(Object.entries(v).map(([key, x]) => [wellFormed(key), wellFormed(x)]))
+}
+
 export function expectEqual (what, want, got) {
   if (!isDeepStrictEqual(want, got)) throw new Mismatch(what, want, got)
 }

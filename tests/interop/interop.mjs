@@ -15,7 +15,7 @@ import { makeSession } from './session.mjs'
 import { Driver, NO_GC } from './driver.mjs'
 import { Random } from './random.mjs'
 import {
-  deleteSet, equalBytes, expectEqual, gessoContent, parsed, receive, settle, yjsContent, yjsPending, yjsStateVector
+  deleteSet, equalBytes, expectEqual, gessoContent, parsed, receive, settle, wellFormed, yjsContent, yjsPending, yjsStateVector
 } from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
@@ -92,16 +92,20 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
   }
   if (mark === delivery.length) stateVectorAtMark = Y.encodeStateVector(reference)
 
-  const content = yjsContent(reference)
-  const same = async (what, slot) => {
+  // The strings of a v2 update stand in one row: two lone halves of characters that meet there survive,
+  // which none does in v1. gesso keeps text as UTF-8 and has U+FFFD for both.
+  const wanted = delivery.some(u => u.v2) ? wellFormed : v => v
+  const content = wanted(yjsContent(reference))
+  const same = async (what, slot, doc = reference) => {
+    const want = wanted(yjsContent(doc))
     const got = await gessoContent(driver, slot)
-    for (const name of Object.keys(content)) expectEqual(`${what}: ${name}`, content[name], got[name])
-    expectEqual(`${what}: state vector`, yjsStateVector(reference), parsed(await driver.stateVectorJson(slot)))
-    expectEqual(`${what}: pending`, yjsPending(reference), parsed(await driver.pending(slot)))
+    for (const name of Object.keys(want)) expectEqual(`${what}: ${name}`, want[name], wanted(got[name]))
+    expectEqual(`${what}: state vector`, yjsStateVector(doc), parsed(await driver.stateVectorJson(slot)))
+    expectEqual(`${what}: pending`, yjsPending(doc), parsed(await driver.pending(slot)))
   }
   const sameInYjs = (what, doc) => {
     settle(doc)
-    const got = yjsContent(doc)
+    const got = wanted(yjsContent(doc))
     for (const name of Object.keys(content)) expectEqual(`${what}: ${name}`, content[name], got[name])
     expectEqual(`${what}: state vector`, yjsStateVector(reference), yjsStateVector(doc))
     expectEqual(`${what}: pending`, yjsPending(reference), yjsPending(doc))
@@ -118,7 +122,11 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
   sameInYjs('our state loaded by Yjs', loaded)
   await deliver(1, { v2, bytes: theirs[+v2] })
   await driver.check(1)
-  await same("Yjs' state loaded by us", 1)
+  // Not the reference: of what waits the state has only one copy, and not always the one that got in.
+  const reloaded = new Y.Doc()
+  receive(reloaded, { v2, bytes: theirs[+v2] })
+  settle(reloaded)
+  await same("Yjs' state loaded by us", 1, reloaded)
 
   // Diffs from the middle of the delivery, both ways.
   const theirDiffs = [Y.encodeStateAsUpdate(reference, stateVectorAtMark), Y.encodeStateAsUpdateV2(reference, stateVectorAtMark)]
