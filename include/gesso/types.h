@@ -47,10 +47,10 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_map_set(gesso_doc *doc, gesso_type m
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_remove(gesso_doc *doc, gesso_type map, gesso_bytes key);
 /* Removes every key (Yjs: YMap.clear). */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_clear(gesso_doc *doc, gesso_type map);
-/* The value under `key`: one value in *out. NOTFOUND when it is not set. NOMEM, LIMIT (nesting). */
+/* The value under `key`: one value in *out. NOTFOUND when it is not set. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_get(gesso_doc *doc, gesso_type map, gesso_bytes key,
                                                     gesso_values *out);
-/* All entries, keys and values, in no particular order. Also the attributes of XML types, which the
+/* All entries, keys and values, in no particular order. USAGE: no such type. NOMEM. Also the attributes of XML types, which the
  * calls of this part set, remove and read as keys of a map. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_entries(gesso_doc *doc, gesso_type map, gesso_values *out);
 /* The value under `key` as JSON text. NOTFOUND when it is not set. */
@@ -68,7 +68,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_array_remove(gesso_doc *doc, gesso_t
 /* The shared type at `index`, or 0. */
 GESSO_API gesso_type gesso_array_get_type(gesso_doc *doc, gesso_type array, uint64_t index);
 
-/* The values at index .. index + count - 1; fewer when the array ends before. Also the children of XML. */
+/* The values at index .. index + count - 1; fewer when the array ends before. Also the children of XML.
+ * USAGE: no such type. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_array_get(gesso_doc *doc, gesso_type array, uint64_t index,
                                                       uint64_t count, gesso_values *out);
 /* Value `index` as JSON text. NOTFOUND when the array ends before or the value is undefined. */

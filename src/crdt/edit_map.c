@@ -44,8 +44,7 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
   return st;
 }
 
-/* The live item under a key, or 0. */
-static gs_ix value_of(gesso_doc *doc, gesso_type map, gesso_bytes key)
+gs_ix gs_map_item(const gesso_doc *doc, gesso_type map, gesso_bytes key)
 {
   if (map == 0 || map >= doc->ntypes)
     return 0;
@@ -60,7 +59,7 @@ gesso_status gesso_map_remove(gesso_doc *doc, gesso_type map, gesso_bytes key)
   gesso_status st;
   if (gs_edit_type(doc, map, &st) == NULL)
     return st;
-  gs_ix ix = value_of(doc, map, key);
+  gs_ix ix = gs_map_item(doc, map, key);
   if (ix == 0)
     return GESSO_E_NOTFOUND;
   gs_edit_begin(doc);
@@ -68,10 +67,22 @@ gesso_status gesso_map_remove(gesso_doc *doc, gesso_type map, gesso_bytes key)
   return gesso_doc_commit(doc, NULL);
 }
 
+gesso_status gesso_map_clear(gesso_doc *doc, gesso_type map)
+{
+  gesso_status st;
+  if (gs_edit_type(doc, map, &st) == NULL)
+    return st;
+  gs_edit_begin(doc);
+  for (uint32_t s = doc->types[map].maps; s != 0; s = doc->slots[s].next)
+    if (doc->slots[s].tail != 0)
+      gs_item_delete(doc, doc->slots[s].tail);
+  return gesso_doc_commit(doc, NULL);
+}
+
 gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key, gesso_buffer *out)
 {
   *out = (gesso_buffer){ .alloc = doc->mem.inner };
-  gs_ix ix = value_of(doc, map, key);
+  gs_ix ix = gs_map_item(doc, map, key);
   if (ix == 0)
     return GESSO_E_NOTFOUND;
   gs_buf buf = gs_buf_make(doc->mem.inner);
@@ -85,6 +96,6 @@ gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key,
 
 gesso_type gesso_map_get_type(gesso_doc *doc, gesso_type map, gesso_bytes key)
 {
-  gs_ix ix = value_of(doc, map, key);
+  gs_ix ix = gs_map_item(doc, map, key);
   return ix != 0 && gs_kind(&doc->items[ix]) == GS_TYPE ? doc->items[ix].c.type : 0;
 }

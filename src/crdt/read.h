@@ -19,6 +19,9 @@ void gs_read_xml(gesso_doc *doc, uint32_t type, unsigned as, gs_buf *out, unsign
 /* Element i of a content as JSON. False, and nothing written, for undefined. */
 bool gs_read_element_json(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf *out, unsigned depth);
 
+/* The live item under a key of a map, or 0. */
+gs_ix gs_map_item(const gesso_doc *doc, gesso_type map, gesso_bytes key);
+
 /* First item of the sequence, or 0. */
 static inline gs_ix gs_first(const gesso_doc *doc, uint32_t type)
 {

@@ -124,8 +124,9 @@ static gs_node read_scalar(gs_reader *rd, uint8_t tag)
   return node;
 }
 
-static void read_tree(gs_reader *rd, gs_tree *tree)
+void gs_any_to_tree(gs_reader *rd, gs_tree *tree)
 {
+  tree->proto_is_lost = true;
   uint32_t left[GS_ANY_DEPTH_MAX];
   gesso_bytes key = { NULL, 0 };
   for (;;) {
@@ -160,8 +161,7 @@ bool gs_any_to_json(gs_reader *rd, gs_buf *out)
 {
   gs_tree tree;
   gs_tree_init(&tree, out->b.alloc);
-  tree.proto_is_lost = true;
-  read_tree(rd, &tree);
+  gs_any_to_tree(rd, &tree);
   bool written = false;
   if (tree.err != GESSO_OK && out->err == GESSO_OK)
     out->err = tree.err;

@@ -24,4 +24,8 @@ void gs_any_skip(gs_reader *rd);
  * latched in rd, those of memory in `out`. Trees are allocated where `out` is. */
 bool gs_any_to_json(gs_reader *rd, gs_buf *out);
 
+/* Reads one value into an empty tree, as a JavaScript reader would hold it. Strings are borrowed from rd.
+ * Errors of the bytes are latched in rd, those of memory in the tree. */
+void gs_any_to_tree(gs_reader *rd, gs_tree *tree);
+
 #endif

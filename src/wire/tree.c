@@ -17,6 +17,12 @@ void gs_tree_init(gs_tree *tree, const gesso_allocator *al)
   tree->depth = 0;
 }
 
+void gs_tree_clear(gs_tree *tree)
+{
+  tree->count = tree->depth = 0;
+  tree->err = GESSO_OK;
+}
+
 void gs_tree_finish(gs_tree *tree)
 {
   gs_free(tree->al, tree->nodes, (size_t)tree->cap * sizeof *tree->nodes);

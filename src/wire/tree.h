@@ -53,6 +53,8 @@ typedef struct gs_tree {
 /* Makes an empty tree. Field by field, since most of the struct need not be zeroed. */
 void gs_tree_init(gs_tree *tree, const gesso_allocator *al);
 void gs_tree_finish(gs_tree *tree);
+/* Empties it and keeps its memory. */
+void gs_tree_clear(gs_tree *tree);
 
 /* Adds a value to the innermost open container (or as the root). `key` counts inside objects only. */
 void gs_tree_add(gs_tree *tree, gs_node node, gesso_bytes key);
