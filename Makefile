@@ -47,7 +47,7 @@ test: all
 	tools/meson-tests $(BUILD) --no-suite crash
 
 build-asan/build.ninja:
-	CC=clang meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false \
+	CC=clang meson setup build-asan -Dsmall_runs=true -Db_sanitize=address,undefined -Db_lundef=false \
 	  -Dc_args=-fno-sanitize-recover=undefined
 
 asan: build-asan/build.ninja

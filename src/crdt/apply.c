@@ -8,6 +8,7 @@
 #include "crdt/content.h"
 #include "crdt/ops.h"
 #include "crdt/pending.h"
+#include "crdt/runs.h"
 #include "crdt/update.h"
 
 #include <assert.h>
@@ -145,6 +146,49 @@ static void look_at_all(plan *p)
   doc->pending->look_at_all = false;
 }
 
+static bool unpack_around(gesso_doc *doc, gs_id id, bool origin)
+{
+  if (id.client == 0 || id.clock >= doc->clients[id.client].clock)
+    return true;
+  gs_ix ix = gs_struct_of(doc, id);
+  const gs_item *it = &doc->items[ix];
+  if (gs_kind(it) == GS_RUN)
+    return gs_runs_unpack(doc, ix);
+  return !origin || gs_kind(it) == GS_GC || !gs_runs_in_reach(doc, it->slot, ix) || gs_runs_unpack_slot(doc, it->slot);
+}
+
+/* Makes items again of the packed structs that executing the plan may meet. */
+static bool unpack(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 0; i < p->norder && doc->nruns > 0; i++) {
+    const gs_in *in = &p->up.v[p->order[i]];
+    if (!unpack_around(doc, in->origin, true) || !unpack_around(doc, in->right_origin, false))
+      return false;
+    /* Of a struct that is known in part the rest goes behind that part. */
+    uint32_t state = doc->clients[in->client].clock;
+    if (in->clock < state && !unpack_around(doc, (gs_id){ in->client, state - 1 }, true))
+      return false;
+    if (in->origin.client != 0 || in->kind == GS_GC)
+      continue;
+    /* It goes to the front of its chain. */
+    uint32_t slot = 0;
+    if (in->right_origin.client != 0) {
+      if (in->right_origin.clock < doc->clients[in->right_origin.client].clock)
+        slot = doc->items[gs_struct_of(doc, in->right_origin)].slot;
+    } else if (in->root != 0) {
+      uint32_t root = doc->keys[in->root].root;
+      slot = root != 0 ? gs_slot_find(doc, root, in->sub) : 0;
+    } else if (in->parent.clock < doc->clients[in->parent.client].clock) {
+      const gs_item *holder = &doc->items[gs_struct_of(doc, in->parent)];
+      slot = gs_kind(holder) == GS_TYPE ? gs_slot_find(doc, holder->c.type, in->sub) : 0;
+    }
+    if (slot != 0 && !gs_runs_unpack_slot(doc, slot))
+      return false;
+  }
+  return true;
+}
+
 /* What `n` cuts in a client's structs may take. */
 static void will_cut(plan *p, uint32_t client, uint32_t n, size_t *items)
 {
@@ -168,6 +212,8 @@ static gesso_status reserve(plan *p)
 {
   gesso_doc *doc = p->doc;
   size_t items = 0, text = 0, types = 0, slots = 0;
+  if (p->nomem || !unpack(p))
+    return GESSO_E_NOMEM;
   for (uint32_t i = 0; i < p->norder && !doc->astral; i++)
     doc->astral = has_astral(&p->up.v[p->order[i]]);
   for (uint32_t i = 0; i < p->norder; i++) {
@@ -376,7 +422,7 @@ gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error 
     (void)push(&p, &p.ready, &p.nready, &p.ready_cap, p.up.clients[i]);
   while (p.nready > 0 && !p.nomem)
     plan_client(&p, p.ready[--p.nready]);
-  st = p.nomem ? GESSO_E_NOMEM : reserve(&p);
+  st = reserve(&p);
   if (st != GESSO_OK) {
     doc->pending->look_at_all = true;
     st = fail(error_out, st, st == GESSO_E_LIMIT ? "too many structs wait for missing ones" : "out of memory");

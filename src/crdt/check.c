@@ -1,8 +1,8 @@
 /* gesso_doc_check: walks everything and compares it with what doc_impl.h says must be true. */
 #include "crdt/content.h"
 #include "crdt/pending.h"
+#include "crdt/runs.h"
 #include "crdt/seq.h"
-#include "crdt/structs.h"
 #include "wire/any.h"
 #include "wire/utf8.h"
 
@@ -59,6 +59,12 @@ static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32
         *deleted += gs_is_deleted(it);
         if (it->head & (GS_ITEM_BEFORE | GS_ITEM_RIVAL))
           return "scan marks left behind";
+        if (gs_kind(it) == GS_RUN) {
+          const char *why = gs_run_check(doc, it);
+          if (why != NULL)
+            return why;
+          continue;
+        }
         if (gs_kind(it) == GS_GC) {
           if (!gs_is_deleted(it) || it->slot != 0)
             return "a gc range that is linked";
@@ -67,10 +73,16 @@ static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32
         const gs_slot *slot = &doc->slots[it->slot];
         if (it->slot == 0 || it->slot >= doc->nslots || slot->type == 0 || doc->types[slot->type].dead)
           return "I2 an item without a slot";
-        if (it->left != 0 ? doc->items[it->left].right != ch->v[i] || doc->items[it->left].slot != it->slot
+        if (doc->slots[it->slot].run == 0 && (it->left == GS_PACKED || it->right == GS_PACKED || slot->head == GS_PACKED))
+          return "I8 a packed link in a slot without runs";
+        if (it->left == GS_PACKED)
+          ;
+        else if (it->left != 0 ? doc->items[it->left].right != ch->v[i] || doc->items[it->left].slot != it->slot
                           : slot->head != ch->v[i])
           return it->left != 0 ? "I2 left.right" : "I3 head";
-        if (it->right != 0 ? doc->items[it->right].left != ch->v[i] || doc->items[it->right].slot != it->slot
+        if (it->right == GS_PACKED)
+          ;
+        else if (it->right != 0 ? doc->items[it->right].left != ch->v[i] || doc->items[it->right].slot != it->slot
                            : slot->tail != ch->v[i])
           return it->right != 0 ? "I2 right.left" : "I3 tail";
         if (slot->key != 0 && it->right != 0 && !gs_is_deleted(it) && !is_cut(doc, it))

@@ -21,10 +21,10 @@ static void link_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix, uint32_t at,
   l->right = right_ix;
   l->len = at;
   gs_slot *slot = &doc->slots[r->slot];
-  if (r->right != 0)
-    doc->items[r->right].left = right_ix;
-  else
+  if (r->right == 0)
     slot->tail = right_ix;
+  else if (r->right != GS_PACKED)
+    doc->items[r->right].left = right_ix;
   gs_structs_insert_reserved(doc, gs_client_of(l), pos, right_ix);
   if (gs_is_deleted(l))
     doc->ndeleted++;
@@ -117,7 +117,7 @@ gs_ix gs_clean_start(gesso_doc *doc, gs_id id)
   gs_pos pos = gs_structs_find(doc, id.client, id.clock);
   gs_ix ix = gs_struct_at(doc, id.client, pos);
   const gs_item *it = &doc->items[ix];
-  if (it->clock == id.clock || gs_kind(it) == GS_GC)
+  if (it->clock == id.clock || gs_kind(it) == GS_GC || gs_kind(it) == GS_RUN)
     return ix;
   return cut(doc, ix, id.clock - it->clock, pos);
 }
@@ -127,7 +127,7 @@ gs_ix gs_clean_end(gesso_doc *doc, gs_id id)
   gs_pos pos = gs_structs_find(doc, id.client, id.clock);
   gs_ix ix = gs_struct_at(doc, id.client, pos);
   const gs_item *it = &doc->items[ix];
-  if (id.clock != it->clock + it->len - 1 && gs_kind(it) != GS_GC) {
+  if (id.clock != it->clock + it->len - 1 && gs_kind(it) != GS_GC && gs_kind(it) != GS_RUN) {
     gs_ix right = cut(doc, ix, id.clock - it->clock + 1, pos);
     return doc->items[right].left;
   }

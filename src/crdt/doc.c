@@ -107,8 +107,8 @@ void *gesso_doc_data(const gesso_doc *doc)
 void gesso_doc_get_stats(const gesso_doc *doc, gesso_doc_stats *out)
 {
   *out = (gesso_doc_stats){
-    .structs = doc->nstructs,
-    .deleted_structs = doc->ndeleted,
+    .structs = doc->nstructs + doc->npacked,
+    .deleted_structs = doc->ndeleted + doc->npacked,
     .pending_structs = doc->pending->structs.count,
     .pending_bytes = doc->pending->bytes_len - doc->pending->garbage,
     .pending_delete_ranges = doc->pending->dels.count,

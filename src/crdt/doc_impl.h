@@ -19,6 +19,7 @@
  *   I5  type.length is the sum of the lengths of the live, countable items of its sequence
  *   I6  children of a deleted type are deleted or gc ranges
  *   I7  the position index of a sequence holds its items in order with their visible lengths
+ *   I8  a run covers what it stands for; links to packed structs are GS_PACKED, and the runs know them
  *
  * All-or-nothing: applying an update decodes, plans and reserves before it changes anything. Code that
  * runs after that point uses *_reserved functions, which cannot fail. */
@@ -33,6 +34,7 @@
 #include <string.h>
 
 typedef uint32_t gs_ix; /* index into doc->items; 0 = none */
+#define GS_PACKED UINT32_MAX /* in links: a neighbour that is packed in a run, see runs.h. Map slots only. */
 
 typedef struct gs_id {
   uint32_t client; /* index into doc->clients; 0 = none */
@@ -52,6 +54,7 @@ enum {
   GS_ANY = 8,
   GS_DOC = 9,
   GS_SKIP = 10,
+  GS_RUN = 11, /* packed tombstones: runs.h */
   GS_FREE = 15 /* an unused place in items[] */
 };
 
@@ -98,8 +101,9 @@ _Static_assert(sizeof(gs_item) == 48, "three quarters of a cache line");
 typedef struct gs_slot {
   uint32_t type;
   uint32_t key;
-  gs_ix head, tail;
-  uint32_t next; /* map slots of a type; free places: the next free one */
+  gs_ix head, tail; /* head may be GS_PACKED, tail never */
+  gs_ix run;        /* the newest run that has items of it; 0: none */
+  uint32_t next;    /* map slots of a type; free places: the next free one */
 } gs_slot;
 
 #define GS_KIND_UNKNOWN 0xff /* a root that nobody asked for with a kind yet */
@@ -145,6 +149,8 @@ typedef struct gs_client {
   uint32_t nchunks, chunks_cap;
   gs_chunk *chunks;
   gs_pos hint; /* where the last look-up ended */
+  uint32_t packed_to; /* runs.h: the structs before this clock were looked at */
+  uint32_t unpacks;   /* runs.h: scratch */
   /* pending.h */
   uint32_t pending;      /* structs of this client that wait */
   uint32_t wait_client;  /* ... for a struct of that client: linked in its waiters */
@@ -203,7 +209,9 @@ struct gesso_doc {
 
   gs_item *items;
   uint32_t nitems, items_cap, free_item, nfree_items;
-  uint32_t nstructs, ndeleted;
+  uint32_t nstructs, ndeleted; /* a run counts as one; npacked are the others in runs */
+  uint32_t npacked, nruns;
+  uint32_t runs_forbidden;
   bool astral; /* some string has a character outside the BMP: a split may cut a surrogate pair */
 
   gs_client *clients;

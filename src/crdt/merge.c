@@ -46,10 +46,10 @@ uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p)
       if (indexed)
         gs_seq_removed(doc, slot->type, right_ix);
       l->right = r->right;
-      if (l->right != 0)
-        doc->items[l->right].left = left_ix;
-      else
+      if (l->right == 0)
         slot->tail = left_ix;
+      else if (l->right != GS_PACKED)
+        doc->items[l->right].left = left_ix;
       l->len += r->len;
       if (indexed)
         gs_seq_resized(doc, slot->type, left_ix);

@@ -13,7 +13,7 @@ static inline uint32_t gs_cut_cost(const gesso_doc *doc)
   return doc->astral ? 3 : 1;
 }
 
-/* Cuts so that a struct begins at id, and returns it (Yjs: getItemCleanStart). gc ranges are not cut. */
+/* Cuts so that a struct begins at id, and returns it (Yjs: getItemCleanStart). gc ranges and runs are not cut. */
 gs_ix gs_clean_start(gesso_doc *doc, gs_id id);
 /* Cuts so that a struct ends with id, and returns it (Yjs: getItemCleanEnd). */
 gs_ix gs_clean_end(gesso_doc *doc, gs_id id);

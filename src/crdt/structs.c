@@ -1,4 +1,4 @@
-#include "crdt/structs.h"
+#include "crdt/runs.h"
 
 #include <assert.h>
 
@@ -198,9 +198,18 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
   return c->hint = (gs_pos){ lo, a };
 }
 
-size_t gs_structs_from(const gesso_doc *doc, uint32_t client, gs_pos p)
+size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   const gs_client *c = &doc->clients[client];
+  if (doc->nruns > 0) {
+    gs_walk w;
+    size_t count = 0;
+    gs_walk_start(&w, doc, client, clock);
+    while (gs_walk_next(&w) != NULL)
+      count++;
+    return count;
+  }
+  gs_pos p = gs_structs_find(doc, client, clock);
   size_t n = c->chunks[p.chunk].n - p.at;
   for (uint32_t i = p.chunk + 1; i < c->nchunks; i++)
     n += c->chunks[i].n;
@@ -268,6 +277,32 @@ void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p)
   } else if (p.at == 0 && ch->n > 0) {
     ch->first = doc->items[ch->v[0]].clock;
   }
+}
+
+void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first)
+{
+  gs_client *c = &doc->clients[client];
+  uint32_t to = first > 0 ? first - 1 : 0;
+  uint32_t n = c->nchunks;
+  for (uint32_t from = to + 1; from < n; from++) {
+    gs_chunk *into = &c->chunks[to], *ch = &c->chunks[from];
+    if (into->n + ch->n <= GS_CHUNK_MAX / 4 * 3 && chunk_room(doc, into, into->n + ch->n)) {
+      memcpy(into->v + into->n, ch->v, ch->n * sizeof(gs_ix));
+      into->n += ch->n;
+      gs_free(doc->alloc, ch->v, ch->cap * sizeof(gs_ix));
+      *ch = (gs_chunk){ 0 };
+    } else if (++to != from) {
+      c->chunks[to] = *ch;
+      *ch = (gs_chunk){ 0 };
+    }
+  }
+  /* Spare chunks follow the used ones without a gap. */
+  for (uint32_t i = n; i < c->chunks_cap && c->chunks[i].v != NULL && to + 1 != n; i++) {
+    c->chunks[to + 1 + i - n] = c->chunks[i];
+    c->chunks[i] = (gs_chunk){ 0 };
+  }
+  c->nchunks = GS_MIN(n, to + 1);
+  c->hint = (gs_pos){ 0, 0 };
 }
 
 void gs_structs_trim(gesso_doc *doc, uint32_t client)

@@ -19,6 +19,9 @@ GESSO_MUST_USE bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t a
 /* Gives back most of what was reserved and not used. */
 void gs_structs_trim(gesso_doc *doc, uint32_t client);
 
+/* Joins chunks that became small, from that one on (with the one before it). Positions are void. */
+void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first);
+
 /* Where the struct with that clock is. clock < the client's clock. */
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock);
 
@@ -62,8 +65,8 @@ static inline bool gs_pos_prev(const gesso_doc *doc, uint32_t client, gs_pos *p)
   return false;
 }
 
-/* Structs at and after p. */
-size_t gs_structs_from(const gesso_doc *doc, uint32_t client, gs_pos p);
+/* Structs that reach past a clock, packed ones counted one by one. clock < the client's clock. */
+size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock);
 
 /* Appends at the client's clock and moves the clock. */
 void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix);

@@ -2,6 +2,7 @@
 #include "crdt/content.h"
 #include "crdt/format.h"
 #include "crdt/ops.h"
+#include "crdt/runs.h"
 #include "crdt/update.h"
 
 void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
@@ -76,8 +77,25 @@ static gesso_status find_deletions(gesso_doc *doc)
   return GESSO_OK;
 }
 
+/* The items of a type that goes must be there to be collected. Without memory for them it stays as it is: deleted,
+ * and not collected. */
+static void unpack_types(gesso_doc *doc)
+{
+  for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
+    gs_range r = doc->txn.dels.v[i];
+    for (uint32_t clock = r.clock; clock < r.clock + r.len;) {
+      gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ r.client, clock })];
+      clock = it->clock + it->len;
+      if (gs_kind(it) == GS_TYPE && !gs_runs_unpack_type(doc, it->c.type))
+        it->head |= GS_ITEM_KEEP;
+    }
+  }
+}
+
 static void collect(gesso_doc *doc)
 {
+  if (doc->nruns > 0 && (doc->flags & GESSO_DOC_NO_GC) == 0)
+    unpack_types(doc);
   for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
     gs_range r = doc->txn.dels.v[i];
     gs_pos p = gs_structs_find(doc, r.client, r.clock);
@@ -231,6 +249,9 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   }
   for (uint32_t i = 0; i < txn->nformatted; i++)
     doc->types[txn->formatted[i]].fmt_listed = false;
+  for (uint32_t i = 0; i < txn->ntouched; i++)
+    gs_runs_pack(doc, txn->touched[i]);
+  gs_items_compact(doc);
   trim(doc);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = 0;

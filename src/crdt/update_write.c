@@ -1,6 +1,6 @@
 #include "crdt/content.h"
 #include "crdt/pending.h"
-#include "crdt/structs.h"
+#include "crdt/runs.h"
 #include "crdt/update.h"
 #include "wire/utf8.h"
 
@@ -138,11 +138,10 @@ static int higher_id_first(const void *a, const void *b)
 
 static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from, bool merged)
 {
-  gs_pos p = gs_structs_find(doc, client, from);
-  const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
-  write_item(doc, out, it, from - it->clock, merged);
-  while (gs_pos_next(doc, client, &p))
-    write_item(doc, out, &doc->items[gs_struct_at(doc, client, p)], 0, merged);
+  gs_walk w;
+  gs_walk_start(&w, doc, client, from);
+  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w))
+    write_item(doc, out, it, it->clock < from ? from - it->clock : 0, merged);
 }
 
 /* --- pending structs behind the integrated ones --- */
@@ -298,7 +297,7 @@ void gs_write_txn(gesso_doc *doc, gs_buf *out)
     qsort(ord, n, sizeof *ord, higher_id_first);
   gs_write_varuint(out, n);
   for (uint32_t i = 0; i < n; i++) {
-    gs_write_varuint(out, gs_structs_from(doc, ord[i].client, gs_structs_find(doc, ord[i].client, ord[i].from)));
+    gs_write_varuint(out, gs_structs_from(doc, ord[i].client, ord[i].from));
     gs_write_varuint(out, ord[i].id);
     gs_write_varuint(out, ord[i].from);
     write_structs(doc, out, ord[i].client, ord[i].from, false);
@@ -351,7 +350,7 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
     const gs_client *c = &doc->clients[client];
     bool some = c->clock > from;
     uint32_t at = GS_MAX(c->clock, from);
-    size_t count = some ? gs_structs_from(doc, client, gs_structs_find(doc, client, from)) : 0;
+    size_t count = some ? gs_structs_from(doc, client, from) : 0;
     if (c->pending > 0)
       count += pending_structs(doc, NULL, client, at, !some);
     gs_write_varuint(&buf, count);

@@ -1,0 +1,89 @@
+/* Packed runs: many small tombstones of map keys in a few bytes each.
+ *
+ * An application that overwrites two keys in turn (x, y, x, y ...) leaves deleted structs behind that can never
+ * merge: clocks of one key are not next to each other. They are kept for ever, and as items they would cost 48
+ * bytes each. So a stretch of consecutive structs of a client, all of them GS_DELETED, none of them the value of
+ * its key, is kept as one item of kind GS_RUN that stands for them in the client's structs: its clock and len
+ * cover them, origin.clock is their number, and its content describes them, one byte for each in the usual case.
+ *
+ * A packed struct is in no chain: links that would name it are GS_PACKED, and its slot names the newest run that
+ * has some of its items (slot.run), which names the one before. Whoever has to follow such a link, to cut or to
+ * name a packed struct by index unpacks first, which needs memory and can fail: so apply.c does it before it
+ * changes anything. Appending to the end of a chain never needs it.
+ *
+ * What was unpacked stays so for as long as the document is open, so that nobody can make it go back and forth. */
+#ifndef GS_CRDT_RUNS_H
+#define GS_CRDT_RUNS_H
+
+#include "crdt/doc_impl.h"
+#include "crdt/structs.h"
+#include "wire/reader.h"
+
+/* Different slots in one run: four bits name one. */
+#define GS_RUN_SLOTS 16
+
+/* Packs what can be packed among the clocks of a client that were not looked at before. Does nothing when memory
+ * is short or somebody forbade it, and leaves alone what was integrated last. */
+void gs_runs_pack(gesso_doc *doc, uint32_t client);
+
+/* Makes items again of what one slot has in runs, and of all that shares those runs. */
+GESSO_MUST_USE bool gs_runs_unpack_slot(gesso_doc *doc, uint32_t slot);
+/* The same, from one run. */
+GESSO_MUST_USE bool gs_runs_unpack(gesso_doc *doc, gs_ix run);
+/* The same for everything in a type and in the types inside it. */
+GESSO_MUST_USE bool gs_runs_unpack_type(gesso_doc *doc, uint32_t type);
+/* Unpacks everything, and nothing is packed any more until gs_runs_allow: for those who walk chains at any time.
+ * Calls nest. */
+GESSO_MUST_USE bool gs_runs_forbid(gesso_doc *doc);
+void gs_runs_allow(gesso_doc *doc);
+/* Whether an integration next to `left` (0: at the head of the slot) may follow a packed link. */
+bool gs_runs_in_reach(const gesso_doc *doc, uint32_t slot, gs_ix left);
+
+/* Moves the items together after much was packed, and gives the memory back. Indexes change. */
+void gs_items_compact(gesso_doc *doc);
+
+/* What a run is made of, in order of clocks. */
+typedef struct gs_run_reader {
+  gs_reader rd;
+  uint32_t client, clock;
+  uint32_t left_over; /* structs that are still to come */
+  uint32_t nslots;
+  uint32_t slots[GS_RUN_SLOTS];
+  gs_id before[GS_RUN_SLOTS]; /* the run before this one that has items of the slot: its first id */
+  gs_id last[GS_RUN_SLOTS];
+} gs_run_reader;
+
+typedef struct gs_packed {
+  gs_item item; /* head, clock, len, origins and slot; no links */
+  /* The last id of its left and the first id of its right neighbour. Client 0: there is none. Client GS_PACKED:
+   * the neighbour was packed before, and knows. */
+  gs_id left, right;
+} gs_packed;
+
+gs_run_reader gs_run_open(const gesso_doc *doc, const gs_item *run);
+bool gs_run_next(gs_run_reader *r, gs_packed *out);
+
+/* A walk over the structs of a client that sees packed ones too. */
+typedef struct gs_walk {
+  const gesso_doc *doc;
+  uint32_t client;
+  gs_pos pos;
+  bool more, in_run;
+  gs_run_reader run;
+  gs_packed packed;
+} gs_walk;
+
+/* Begins with the struct that has that clock, clock < the client's clock. */
+void gs_walk_start(gs_walk *w, const gesso_doc *doc, uint32_t client, uint32_t clock);
+/* The next one, or NULL. Of a packed struct, links and flags mean nothing; it is good until the next call. */
+const gs_item *gs_walk_next(gs_walk *w);
+
+static inline uint32_t gs_run_count(const gs_item *run)
+{
+  return run->origin.clock;
+}
+
+/* For gesso_doc_check. NULL, or what is wrong. */
+const char *gs_run_check(const gesso_doc *doc, const gs_item *run);
+
+#endif

@@ -1,0 +1,193 @@
+/* Tombstones of alternate overwrites are packed, and come back when somebody refers to them. */
+#include "crdt_test.h"
+
+#include "support/support.h"
+
+static gesso_value number(double n)
+{
+  return (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = n };
+}
+
+static gesso_type shape_in(gesso_doc *doc, const char *name)
+{
+  gesso_type made = 0;
+  gesso_value v = { .kind = GESSO_VALUE_TYPE, .type = GESSO_MAP };
+  assert_int_equal(gesso_map_set(doc, gesso_doc_root(doc, str("shapes"), GESSO_MAP), str(name), v, &made), GESSO_OK);
+  return made;
+}
+
+static gesso_type shape_of(gesso_doc *doc, const char *name)
+{
+  return gesso_map_get_type(doc, gesso_doc_root(doc, str("shapes"), GESSO_MAP), str(name));
+}
+
+static void drag(gesso_doc *doc, gesso_type shape, int steps)
+{
+  for (int i = 0; i < steps; i++) {
+    assert_int_equal(gesso_map_set(doc, shape, str("x"), number(i), NULL), GESSO_OK);
+    assert_int_equal(gesso_map_set(doc, shape, str("y"), number(-i), NULL), GESSO_OK);
+  }
+}
+
+/* Short runs, which a build for tests makes, do not save much. */
+#ifdef GS_RUNS_SMALL
+#define LITTLE 4000000u
+#else
+#define LITTLE 200000u
+#endif
+
+static size_t memory_of(const gesso_doc *doc)
+{
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  return (size_t)stats.memory_bytes;
+}
+
+static void a_long_drag_takes_little_memory(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  drag(a, shape_in(a, "s"), 36000);
+  check(a);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(a, &stats);
+  assert_int_equal(stats.structs, 72001);
+  assert_int_equal(stats.deleted_structs, 71998);
+  assert_true(stats.memory_bytes < LITTLE);
+  pull(b, a);
+  check(b);
+  gesso_doc_get_stats(b, &stats);
+  assert_int_equal(stats.structs, 72001);
+  assert_true(stats.memory_bytes < LITTLE);
+  same_state(a, b);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+/* A client that was away overwrites what it still sees: its origin is a packed struct. */
+static void an_old_origin_unpacks(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(5), *late = doc_of(9), *early = doc_of(3), *plain = doc_of(11);
+  gesso_type s = shape_in(a, "s"), other = shape_in(a, "other");
+  drag(a, s, 40);
+  drag(a, other, 300);
+  pull(late, a);
+  pull(early, a);
+  drag(a, s, 3000);
+  size_t packed = memory_of(a);
+  drag(late, shape_of(late, "s"), 2);
+  drag(early, shape_of(early, "s"), 2);
+  /* One that gets it all at once, before anything is packed, is the second opinion. */
+  gesso_doc *docs[] = { late, early, a };
+  for (int i = 0; i < 3; i++)
+    pull(plain, docs[i]);
+  pull(a, late);
+  check(a);
+  assert_true(memory_of(a) > packed);
+  pull(a, early);
+  check(a);
+  pull(late, a);
+  pull(early, a);
+  check(late);
+  check(early);
+  check(plain);
+  same_state(a, late);
+  same_state(a, early);
+  same_state(a, plain);
+  reads_json(a, shape_of(a, "s"), GESSO_MAP, "{\"y\":-1,\"x\":1}");
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(late);
+  gesso_doc_destroy(early);
+  gesso_doc_destroy(plain);
+}
+
+static void diffs_begin_inside_a_run(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(5), *b = doc_of(6);
+  gesso_type s = shape_in(a, "s");
+  for (int i = 0; i < 60; i++) {
+    drag(a, s, 17);
+    pull(b, a);
+    check(b);
+  }
+  same_state(a, b);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+static void a_shape_that_is_removed_goes_with_its_runs(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(5), *b = doc_of(6);
+  gesso_type s = shape_in(a, "s");
+  drag(a, shape_in(a, "kept"), 200);
+  drag(a, s, 1000);
+  pull(b, a);
+  assert_int_equal(gesso_map_remove(a, gesso_doc_root(a, str("shapes"), GESSO_MAP), str("s")), GESSO_OK);
+  check(a);
+  pull(b, a);
+  check(b);
+  same_state(a, b);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(a, &stats);
+  assert_true(stats.structs < 500);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+/* The conflict that unpacks, with every allocation failing in turn: nothing happened, or all of it. */
+static void memory_runs_out_while_unpacking(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(5), *late = doc_of(9);
+  gesso_type s = shape_in(a, "s");
+  pull(late, a);
+  drag(a, s, 400);
+  drag(late, shape_of(late, "s"), 1);
+  gesso_buffer base, update, want;
+  assert_int_equal(gesso_doc_encode_v1(a, (gesso_bytes){ NULL, 0 }, &base, NULL), GESSO_OK);
+  assert_int_equal(gesso_doc_encode_v1(late, (gesso_bytes){ NULL, 0 }, &update, NULL), GESSO_OK);
+  pull(a, late);
+  assert_int_equal(gesso_doc_encode_v1(a, (gesso_bytes){ NULL, 0 }, &want, NULL), GESSO_OK);
+  for (unsigned long n = 1;; n++) {
+    struct faulty f = { 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .alloc = &al, .client_id = 77 };
+    gesso_doc *doc = gesso_doc_create(&o);
+    assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ base.data, base.len }, NULL), GESSO_OK);
+    f.calls = 0;
+    f.fail_at = n;
+    gesso_status st = gesso_doc_apply_v1(doc, (gesso_bytes){ update.data, update.len }, NULL);
+    f.fail_at = 0;
+    check(doc);
+    gesso_buffer got;
+    assert_int_equal(gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &got, NULL), GESSO_OK);
+    const gesso_buffer *must = st == GESSO_OK ? &want : &base;
+    assert_int_equal(got.len, must->len);
+    assert_memory_equal(got.data, must->data, got.len);
+    gesso_buffer_free(&got);
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+    if (!f.failed)
+      break;
+  }
+  gesso_buffer_free(&base);
+  gesso_buffer_free(&update);
+  gesso_buffer_free(&want);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(late);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_long_drag_takes_little_memory),
+    cmocka_unit_test(an_old_origin_unpacks),
+    cmocka_unit_test(diffs_begin_inside_a_run),
+    cmocka_unit_test(a_shape_that_is_removed_goes_with_its_runs),
+    cmocka_unit_test(memory_runs_out_while_unpacking),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
