@@ -52,11 +52,12 @@ static gesso_bytes text(const char *s)
 }
 
 /* Takes the last update that a document emitted. */
-static void keep(void *ctx, gesso_doc *doc, gesso_bytes update, int local)
+static void keep(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
 {
   gesso_bytes *out = ctx;
   static uint8_t bytes[1024];
   (void)doc;
+  (void)origin;
   (void)local;
   memcpy(bytes, update.data, update.len);
   *out = (gesso_bytes){ bytes, update.len };
@@ -76,7 +77,9 @@ static void run(const char *folder, unsigned group, double seconds)
   char name[32], value[UPDATE_BYTES];
   for (int i = 0; i < BOARDS; i++) {
     docs[i] = gesso_doc_create(NULL);
-    gesso_doc_on_update(docs[i], keep, &updates[i]);
+    gesso_subscription s;
+    if (gesso_doc_observe_update(docs[i], 1, keep, &updates[i], &s) != GESSO_OK)
+      exit(1);
   }
   unsigned long long n = 0, bytes = 0, disk = written_bytes();
   double begin = now_s();

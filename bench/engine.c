@@ -8,6 +8,7 @@
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
  *
  * Prints one line of JSON. engine.mjs is the same with Yjs. FILE formats are in input.mjs. */
+#include "gesso/events.h"
 #include "gesso/types.h"
 
 #include <inttypes.h>
@@ -101,10 +102,11 @@ static void *counting_resize(void *ctx, void *ptr, size_t old_size, size_t new_s
 
 static uint64_t update_bytes, updates;
 
-static void count_update(void *ctx, gesso_doc *doc, gesso_bytes update, int local)
+static void count_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
 {
   (void)ctx;
   (void)doc;
+  (void)origin;
   (void)local;
   update_bytes += update.len;
   updates++;
@@ -114,7 +116,8 @@ static void keystrokes(struct input in)
 {
   gesso_doc_options options = { .size = sizeof options, .client_id = 1 };
   gesso_doc *doc = gesso_doc_create(&options);
-  gesso_doc_on_update(doc, count_update, NULL);
+  gesso_subscription s;
+  must(gesso_doc_observe_update(doc, 1, count_update, NULL, &s));
   gesso_type text = gesso_doc_root(doc, (gesso_bytes){ (const uint8_t *)"text", 4 }, GESSO_TEXT);
   uint32_t count = next_u32(&in);
   double start = now_ms();
@@ -135,7 +138,8 @@ static void keystrokes(struct input in)
 static void apply(struct input in)
 {
   gesso_doc *doc = gesso_doc_create(NULL);
-  gesso_doc_on_update(doc, count_update, NULL);
+  gesso_subscription s;
+  must(gesso_doc_observe_update(doc, 1, count_update, NULL, &s));
   uint32_t count = next_u32(&in);
   double start = now_ms();
   for (uint32_t i = 0; i < count; i++)

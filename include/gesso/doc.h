@@ -83,24 +83,19 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v2(gesso_doc *doc, gesso_b
  * transaction is one of its own. USAGE from commit without begin. */
 GESSO_API void gesso_doc_begin(gesso_doc *doc);
 /* The same with an origin, copied (any bytes: who or what makes these changes), which events and undo
- * managers get to see. Inside a running transaction the origin of the outer one stays. */
-GESSO_API void gesso_doc_begin_with(gesso_doc *doc, gesso_bytes origin);
+ * managers get to see. Inside a running transaction the origin of the outer one stays. NOMEM: nothing was begun. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_begin_with(gesso_doc *doc, gesso_bytes origin);
 
 /* Ends the transaction. With `update_out` non-NULL and the outermost commit, *update_out receives
  * one v1 update of everything integrated since begin (new structs, and the deletions made in this
  * transaction), or an empty buffer when nothing changed; what went pending is not in it.
- * NOMEM: the transaction has ended all the same, only the update could not be built. */
+ * NOMEM: the transaction has ended all the same, only the update could not be built, or not all of the
+ * observers (gesso/events.h) were told. */
 GESSO_API gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out);
 
 /* Gives up the content of everything that is deleted, also where GESSO_DOC_NO_GC kept it; what an undo manager
  * wants stays. Inside a transaction this happens when it ends. */
 GESSO_API void gesso_doc_collect_garbage(gesso_doc *doc);
-
-/* Called at the end of each transaction that changed something, with its v1 update (borrowed for
- * the call). `local`: at least one edit was made by this document. The callback must not change the
- * document. One callback a document; NULL removes it. */
-typedef void (*gesso_on_update_fn)(void *ctx, gesso_doc *doc, gesso_bytes update, int local);
-GESSO_API void gesso_doc_on_update(gesso_doc *doc, gesso_on_update_fn fn, void *ctx);
 
 /* The document as one v1 update: what is missing from the peer whose encoded state vector is given
  * ({NULL, 0} or the byte 00: everything), the whole delete set, and the pending parts.

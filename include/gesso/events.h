@@ -72,7 +72,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_type_observe_deep(gesso_doc *doc, ge
                                                               void *ctx, gesso_subscription *out);
 
 /* The update of a transaction that changed something, borrowed for the call. `version` 1 or 2 chooses
- * its encoding. */
+ * its encoding; anything else is USAGE. An empty update says that one could not be built for lack of memory (or, in v2,
+ * has a clock or id that v2 cannot hold): only the document itself has what is missing. */
 typedef void (*gesso_update_fn)(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local);
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_observe_update(gesso_doc *doc, int version, gesso_update_fn fn,
                                                                void *ctx, gesso_subscription *out);

@@ -195,8 +195,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_append(gesso_persi
                                                                      uint32_t flags, gesso_persistence_fn on_written,
                                                                      gesso_persistence_fn on_synced, void *ctx);
 
-/* From now on every update that `doc` emits is journalled as by append. Takes the document's
- * gesso_doc_on_update callback. Call it on the thread that owns the document, when the document
+/* From now on every update that `doc` emits is journalled as by append, through a subscription of its
+ * own (gesso_doc_observe_update). Call it on the thread that owns the document, when the document
  * holds what load gave, or nothing if the board never existed: what it holds by now is not saved.
  * The callbacks (may be NULL) run once for each update. The document must be detached before it is
  * destroyed and before the handle is. An update that waits for missing ones is emitted when they

@@ -16,7 +16,7 @@ static void mark_deleted(gesso_doc *doc, gs_ix ix, uint32_t *work)
     gs_seq_resized(doc, slot->type, ix);
   }
   gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
-  gs_txn_changed(doc, slot->type);
+  gs_txn_changed(doc, slot->type, slot->key);
   if (gs_kind(it) == GS_TYPE) {
     doc->types[it->c.type].work_next = *work;
     *work = it->c.type;

@@ -1,5 +1,6 @@
 /* Making and freeing documents, and what they report about themselves. */
 #include "crdt/doc_impl.h"
+#include "crdt/observe.h"
 #include "crdt/pending.h"
 #include "crdt/seq.h"
 #include "crdt/structs.h"
@@ -39,7 +40,7 @@ gesso_doc *gesso_doc_create(const gesso_doc_options *options)
   doc->rng = seed[1];
   doc->client_id = o.client_id != 0 ? o.client_id : (seed[0] & 0xffffffffu) | 1u;
   doc->nitems = doc->nclients = doc->ntypes = doc->nslots = doc->nkeys = 1;
-  doc->txn.epoch = 1;
+  doc->txn.epoch = doc->refs = 1;
   doc->pending = GS_NEW(doc->alloc, gs_pending);
   if (doc->pending == NULL) {
     gs_free(o.alloc, doc, sizeof *doc);
@@ -52,6 +53,11 @@ void gesso_doc_destroy(gesso_doc *doc)
 {
   if (doc == NULL)
     return;
+  if (doc->refs > 1) {
+    doc->refs--;
+    return;
+  }
+  gs_observers_destroy(doc);
   const gesso_allocator *al = doc->alloc;
   for (uint32_t i = 1; i < doc->ntypes; i++)
     gs_seq_drop(doc, i);
@@ -73,8 +79,15 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
   gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);
   gs_free(al, doc->txn.merge, doc->txn.merge_cap * sizeof *doc->txn.merge);
+  gesso_buffer_free(&doc->txn.origin);
   gs_free(al, doc->txn.formatted, doc->txn.formatted_cap * sizeof *doc->txn.formatted);
   gs_free(doc->mem.inner, doc, sizeof *doc);
+}
+
+gesso_doc *gesso_doc_retain(gesso_doc *doc)
+{
+  doc->refs++;
+  return doc;
 }
 
 void gs_doc_new_client_id(gesso_doc *doc)

@@ -115,6 +115,7 @@ typedef struct gs_type {
   uint32_t maps;       /* first map slot */
   uint32_t length;     /* I5 */
   uint32_t work_next;  /* chain of types that wait for deletion or gc */
+  uint32_t watch;      /* first subscription to it, see observe.h */
   uint8_t kind;        /* gesso_type_kind or GS_KIND_UNKNOWN */
   bool has_formatting; /* a format item was integrated (Yjs: _hasFormatting) */
   bool dead;           /* gc'd */
@@ -189,9 +190,11 @@ typedef struct gs_txn {
   uint32_t nmerge, merge_cap;
   uint32_t *formatted; /* text types that changed and may need their formats cleaned */
   uint32_t nformatted, formatted_cap;
+  gesso_buffer origin;
 } gs_txn;
 
 struct gs_pending;
+struct gs_observers;
 
 struct gesso_doc {
   const gesso_allocator *alloc;
@@ -200,6 +203,7 @@ struct gesso_doc {
     const gesso_allocator *inner;
     size_t used, max;
   } mem;
+  uint32_t refs;
   uint64_t client_id;
   uint32_t own; /* index of client_id in clients, 0 until the first edit */
   uint32_t flags;
@@ -246,8 +250,8 @@ struct gesso_doc {
   struct gs_pending *pending;
   gs_txn txn;
 
-  gesso_on_update_fn on_update;
-  void *on_update_ctx;
+  struct gs_observers *observers; /* NULL until somebody subscribes */
+  bool tracks;                    /* somebody wants to know which types changed */
   void *data; /* gesso_doc_set_data */
 };
 
@@ -344,8 +348,8 @@ void gs_doc_new_client_id(gesso_doc *doc);
 /* --- txn.c --- */
 
 void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client);
-/* Notes that the contents of a type changed (Yjs: addChangedTypeToTransaction). Never fails. */
-void gs_txn_changed(gesso_doc *doc, uint32_t type);
+/* Notes that the sequence (key 0) or a key of a type changed (Yjs: addChangedTypeToTransaction). Never fails. */
+void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key);
 void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
 void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock);
 static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)
@@ -354,7 +358,7 @@ static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)
   return c->epoch == doc->txn.epoch ? c->before : c->clock;
 }
 
-/* Puts the items and types of a transaction's end in order: gc, merge, emit. */
+/* Puts the items and types of a transaction's end in order, gc, merge, and tells the observers. */
 GESSO_MUST_USE gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out);
 
 /* --- ranges.c --- */

@@ -42,7 +42,7 @@ static bool append_in_place(gesso_doc *doc, gesso_type text, gs_ix left, gs_ix r
   own->clock += units;
   doc->types[text].length += units;
   gs_seq_resized(doc, text, left);
-  gs_txn_changed(doc, text);
+  gs_txn_changed(doc, text, 0);
   return true;
 }
 

@@ -98,7 +98,7 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
   } else if (it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left])) {
     gs_item_delete(doc, it->left); /* the new item is the value of this key now */
   }
-  gs_txn_changed(doc, type);
+  gs_txn_changed(doc, type, key);
   it = &doc->items[ix];
   gs_ix holder = doc->types[type].item;
   if (!gs_is_deleted(it) &&

@@ -1,6 +1,7 @@
 /* Transactions: what changed, and what is done once when they end. */
 #include "crdt/content.h"
 #include "crdt/format.h"
+#include "crdt/observe.h"
 #include "crdt/ops.h"
 #include "crdt/runs.h"
 #include "crdt/update.h"
@@ -15,10 +16,11 @@ void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
   doc->txn.touched[doc->txn.ntouched++] = client;
 }
 
-void gs_txn_changed(gesso_doc *doc, uint32_t type)
+void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 {
   gs_type *t = &doc->types[type];
-  if ((t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed)
+  bool clean = (t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed;
+  if (clean && !doc->tracks)
     return;
   if (t->item != 0) {
     /* A type that was made in this transaction did not change, it was added. */
@@ -26,6 +28,10 @@ void gs_txn_changed(gesso_doc *doc, uint32_t type)
     if (gs_is_deleted(it) || it->clock >= gs_before(doc, gs_client_of(it)))
       return;
   }
+  if (doc->tracks)
+    gs_observe_changed(doc, type, key);
+  if (clean)
+    return;
   gs_txn *txn = &doc->txn;
   if (!gs_grow(doc->alloc, &txn->formatted, &txn->formatted_cap, (size_t)txn->nformatted + 1, sizeof(uint32_t))) {
     txn->fmt_lost = true;
@@ -207,14 +213,38 @@ static void trim(gesso_doc *doc)
   }
 }
 
+/* What changes from here on is no edit: those who undo and those who watch types look before. */
+static gs_delivery *tell_of_edits(gesso_doc *doc, gesso_status *st)
+{
+  if (doc->txn.dels_lost)
+    *st = find_deletions(doc);
+  gs_ranges_normalise(&doc->txn.dels);
+  return gs_observe_changes(doc, st);
+}
+
+static bool changed(const gesso_doc *doc)
+{
+  const gs_txn *txn = &doc->txn;
+  if (txn->dels.n > 0)
+    return true;
+  for (uint32_t i = 0; i < txn->ntouched; i++)
+    if (doc->clients[txn->touched[i]].before != doc->clients[txn->touched[i]].clock)
+      return true;
+  return false;
+}
+
 gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
 {
   gs_txn *txn = &doc->txn;
   gesso_status st = GESSO_OK;
+  gs_delivery *d = doc->observers != NULL ? tell_of_edits(doc, &st) : NULL;
   if (txn->remote)
     gs_format_cleanup(doc);
-  if (txn->dels_lost)
-    st = find_deletions(doc);
+  if (txn->dels_lost) {
+    gesso_status found = find_deletions(doc);
+    if (found != GESSO_OK)
+      st = found;
+  }
   gs_ranges_normalise(&txn->dels);
   collect(doc);
   merge_deleted(doc);
@@ -229,40 +259,59 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
       doc->clients[doc->own].before != doc->clients[doc->own].clock)
     gs_doc_new_client_id(doc);
 
-  bool changed = txn->dels.n > 0;
-  for (uint32_t i = 0; i < txn->ntouched && !changed; i++)
-    changed = doc->clients[txn->touched[i]].before != doc->clients[txn->touched[i]].clock;
   if (!doc->deleted_known && doc->deleted.cap > 0) {
     gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
     doc->deleted = (gs_ranges){ 0 };
   }
-  if (changed && (update_out != NULL || doc->on_update != NULL)) {
-    gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  if ((update_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
     gs_write_txn(doc, &buf);
     if (buf.err != GESSO_OK)
       st = buf.err;
-    else if (doc->on_update != NULL)
-      doc->on_update(doc->on_update_ctx, doc, gs_buf_bytes(&buf), txn->local);
-    if (update_out != NULL && buf.err == GESSO_OK)
-      *update_out = gs_buf_take(&buf);
-    gs_buf_finish(&buf);
   }
+  if (d != NULL) {
+    gesso_status told = gs_observe_result(doc, d, &buf, update_out);
+    if (told != GESSO_OK)
+      st = told;
+  }
+  if (update_out != NULL && buf.err == GESSO_OK)
+    *update_out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
   for (uint32_t i = 0; i < txn->nformatted; i++)
     doc->types[txn->formatted[i]].fmt_listed = false;
+  if (txn->dels_lost)
+    for (uint32_t i = 1; i < doc->nitems; i++)
+      doc->items[i].head &= ~(uint32_t)GS_ITEM_DELNOW;
   for (uint32_t i = 0; i < txn->ntouched; i++)
     gs_runs_pack(doc, txn->touched[i]);
   gs_items_compact(doc);
   trim(doc);
+  gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = 0;
   txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = false;
   txn->epoch++;
+  if (d != NULL)
+    gs_observe_deliver(doc, d);
   return st;
 }
 
 void gesso_doc_begin(gesso_doc *doc)
 {
   doc->txn.depth++;
+}
+
+gesso_status gesso_doc_begin_with(gesso_doc *doc, gesso_bytes origin)
+{
+  if (doc->txn.depth == 0 && origin.len > 0) {
+    gs_buf copy = gs_buf_make(doc->alloc);
+    gs_buf_write(&copy, origin.data, origin.len);
+    if (copy.err != GESSO_OK)
+      return copy.err;
+    doc->txn.origin = gs_buf_take(&copy);
+  }
+  doc->txn.depth++;
+  return GESSO_OK;
 }
 
 gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out)
@@ -281,10 +330,4 @@ void gesso_doc_collect_garbage(gesso_doc *doc)
   gesso_doc_begin(doc);
   doc->txn.gc_all = true;
   (void)gesso_doc_commit(doc, NULL);
-}
-
-void gesso_doc_on_update(gesso_doc *doc, gesso_on_update_fn fn, void *ctx)
-{
-  doc->on_update = fn;
-  doc->on_update_ctx = ctx;
 }

@@ -1,10 +1,12 @@
 /* Documents whose updates are journalled by themselves. */
+#include "gesso/events.h"
 #include "store/store.h"
 
 struct gs_attached {
   gs_attached *next;
   gesso_persistence *p;
   gesso_doc *doc;
+  gesso_subscription updates;
   uint64_t generation;
   gesso_persistence_fn on_written, on_synced;
   void *ctx;
@@ -70,12 +72,14 @@ static gesso_status close_gap(gs_attached *a)
   return s;
 }
 
-static void on_update(void *ctx, gesso_doc *doc, gesso_bytes update, int local)
+static void on_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
 {
   gs_attached *a = ctx;
   (void)doc;
+  (void)origin;
   (void)local;
-  if (a->gap) {
+  if (a->gap || update.len == 0) {
+    a->gap = true;
     (void)close_gap(a);
     return;
   }
@@ -100,6 +104,11 @@ gesso_status gesso_board_persistence_attach(gesso_persistence *p, gesso_bytes bo
   a->references = 1;
   a->name_len = (uint32_t)board.len;
   memcpy(a->name, board.data, board.len);
+  gesso_status s = gesso_doc_observe_update(doc, 1, on_update, a, &a->updates);
+  if (s != GESSO_OK) {
+    gs_free(p->alloc, a, sizeof *a + a->name_len);
+    return s;
+  }
   (void)pthread_mutex_lock(&p->lock);
   bool closing = p->closing;
   if (!closing) {
@@ -107,12 +116,11 @@ gesso_status gesso_board_persistence_attach(gesso_persistence *p, gesso_bytes bo
     p->attached = a;
   }
   (void)pthread_mutex_unlock(&p->lock);
-  if (closing) {
-    gs_free(p->alloc, a, sizeof *a + a->name_len);
-    return GESSO_E_CLOSED;
-  }
-  gesso_doc_on_update(doc, on_update, a);
-  return GESSO_OK;
+  if (!closing)
+    return GESSO_OK;
+  gesso_doc_unobserve(doc, a->updates);
+  gs_free(p->alloc, a, sizeof *a + a->name_len);
+  return GESSO_E_CLOSED;
 }
 
 gesso_status gesso_board_persistence_detach(gesso_persistence *p, gesso_doc *doc)
@@ -131,7 +139,7 @@ gesso_status gesso_board_persistence_detach(gesso_persistence *p, gesso_doc *doc
   (void)pthread_mutex_unlock(&p->lock);
   if (found == NULL)
     return GESSO_E_NOTFOUND;
-  gesso_doc_on_update(doc, NULL, NULL);
+  gesso_doc_unobserve(doc, found->updates);
   gesso_status s = found->gap ? close_gap(found) : GESSO_OK;
   release(p, found);
   return s;
