@@ -108,6 +108,25 @@ size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pa
   }
 }
 
+uint32_t gs_string_parts(gesso_bytes c, uint32_t from, uint32_t end, gesso_bytes parts[3])
+{
+  static const gesso_bytes half = { (const uint8_t *)"\xef\xbf\xbd", 3 };
+  uint32_t n = 0;
+  int cut = 0;
+  size_t a = from > 0 ? gs_utf8_offset_of(c, from, &cut) : 0;
+  if (cut) {
+    parts[n++] = half;
+    a += 4;
+    from++;
+  }
+  size_t b = a + gs_utf8_offset_of((gesso_bytes){ c.data + a, c.len - a }, end - from, &cut);
+  if (b > a)
+    parts[n++] = (gesso_bytes){ c.data + a, b - a };
+  if (cut)
+    parts[n++] = half;
+  return n;
+}
+
 bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more)
 {
   gesso_bytes have = gs_content(doc, it);

@@ -47,6 +47,9 @@ void gs_text_compact(gesso_doc *doc);
  * half of a surrogate pair; the bytes then end before that character. */
 size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pair);
 
+/* The UTF-16 units from .. end - 1 of a string as up to three parts; what is left of half a character is U+FFFD. */
+uint32_t gs_string_parts(gesso_bytes content, uint32_t from, uint32_t end, gesso_bytes parts[3]);
+
 /* Appends right's content to left's (both of one kind that can be joined). False when memory is short:
  * nothing has changed then. Right's bytes are given up. */
 GESSO_MUST_USE bool gs_content_join(gesso_doc *doc, gs_item *left, gs_item *right);

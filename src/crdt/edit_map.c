@@ -86,7 +86,7 @@ gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key,
   if (ix == 0)
     return GESSO_E_NOTFOUND;
   gs_buf buf = gs_buf_make(doc->mem.inner);
-  bool defined = gs_read_element_json(doc, &doc->items[ix], doc->items[ix].len - 1, &buf, 0);
+  bool defined = gs_read_element_json(doc, NULL, &doc->items[ix], doc->items[ix].len - 1, &buf, 0);
   gesso_status st = buf.err != GESSO_OK ? buf.err : defined ? GESSO_OK : GESSO_E_NOTFOUND;
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);

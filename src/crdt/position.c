@@ -8,8 +8,8 @@
  * JSON and a freshly made position also name the type next to the element; the bytes do not. */
 #include "gesso/position.h"
 
+#include "crdt/runs.h"
 #include "crdt/seq.h"
-#include "crdt/structs.h"
 #include "wire/json.h"
 #include "wire/reader.h"
 #include "wire/tree.h"
@@ -108,43 +108,41 @@ gesso_status gesso_position_create(gesso_doc *doc, gesso_type type, uint64_t ind
 
 /* --- where it is now --- */
 
-/* The struct with that id, and how far into it; 0 when there is none yet. */
-static gs_ix struct_of(const gesso_doc *doc, wire_id id, uint32_t *offset)
+/* The struct that has that id; NULL when there is none yet. A packed one stands in *w. */
+static const gs_item *struct_of(const gesso_doc *doc, wire_id id, gs_walk *w)
 {
   uint32_t client = gs_client_find(doc, id.client);
   if (client == 0 || id.clock >= doc->clients[client].clock)
-    return 0;
-  gs_ix ix = gs_struct_of(doc, (gs_id){ client, (uint32_t)id.clock });
-  *offset = (uint32_t)id.clock - doc->items[ix].clock;
-  return ix;
+    return NULL;
+  gs_walk_start(w, doc, client, (uint32_t)id.clock);
+  return gs_walk_next(w);
 }
 
 gesso_status gesso_position_resolve(gesso_doc *doc, const gesso_position *p, uint32_t flags, gesso_place *out)
 {
   (void)flags;
   *out = (gesso_place){ 0, 0, p->assoc };
-  uint32_t offset = 0;
+  gs_walk w;
   if (p->item.some) {
-    gs_ix ix = struct_of(doc, p->item, &offset);
-    if (ix == 0 || gs_kind(&doc->items[ix]) == GS_GC)
+    const gs_item *it = struct_of(doc, p->item, &w);
+    if (it == NULL || gs_kind(it) == GS_GC)
       return GESSO_E_NOTFOUND;
-    const gs_item *it = &doc->items[ix];
     const gs_slot *slot = &doc->slots[it->slot];
     out->type = slot->type;
     const gs_type *t = &doc->types[out->type];
     if (t->item != 0 && gs_is_deleted(&doc->items[t->item]))
       return GESSO_OK;
-    out->index = gs_is_visible(it) ? offset + (p->assoc < 0) : 0;
+    out->index = gs_is_visible(it) ? p->item.clock - it->clock + (p->assoc < 0) : 0;
     if (slot->key == 0)
-      out->index += gs_seq_index_of(doc, out->type, ix);
+      out->index += gs_seq_index_of(doc, out->type, (gs_ix)(it - doc->items));
     return GESSO_OK;
   }
   if (p->has_name) {
     uint32_t key = gs_key_find(doc, name_of(p));
     out->type = key != 0 ? doc->keys[key].root : 0;
   } else {
-    gs_ix ix = struct_of(doc, p->type, &offset);
-    out->type = ix != 0 && gs_kind(&doc->items[ix]) == GS_TYPE ? doc->items[ix].c.type : 0;
+    const gs_item *it = struct_of(doc, p->type, &w);
+    out->type = it != NULL && gs_kind(it) == GS_TYPE ? it->c.type : 0;
   }
   if (out->type == 0)
     return GESSO_E_NOTFOUND;

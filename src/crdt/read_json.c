@@ -5,6 +5,8 @@
 #include "wire/any.h"
 #include "wire/json.h"
 
+#include <stdio.h>
+
 unsigned gs_read_kind(const gesso_doc *doc, uint32_t type, unsigned as)
 {
   unsigned kind = doc->types[type].kind;
@@ -22,20 +24,26 @@ static void escaped(gs_buf *out, gesso_bytes s)
   out->b.len -= 2;
 }
 
-void gs_read_text(gesso_doc *doc, uint32_t type, gs_buf *out, bool json)
+static void write_piece(const gesso_doc *doc, gs_piece p, gs_buf *out, bool json)
 {
-  for (gs_ix i = gs_first(doc, type); i != 0; i = doc->items[i].right) {
-    const gs_item *it = &doc->items[i];
-    if (gs_is_deleted(it) || gs_kind(it) != GS_STRING)
-      continue;
+  const gs_item *it = &doc->items[p.ix];
+  gesso_bytes parts[3] = { gs_content(doc, it) };
+  uint32_t n = p.from == 0 && p.end == it->len ? 1 : gs_string_parts(parts[0], p.from, p.end, parts);
+  for (uint32_t i = 0; i < n; i++)
     if (json)
-      escaped(out, gs_content(doc, it));
+      escaped(out, parts[i]);
     else
-      gs_buf_write(out, gs_content(doc, it).data, gs_content(doc, it).len);
-  }
+      gs_buf_write(out, parts[i].data, parts[i].len);
 }
 
-bool gs_read_element_json(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf *out, unsigned depth)
+void gs_read_text(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, bool json)
+{
+  for (gs_piece p = gs_piece_first(doc, view, type); p.ix != 0; p = gs_piece_next(doc, view, p))
+    if (gs_kind(&doc->items[p.ix]) == GS_STRING)
+      write_piece(doc, p, out, json);
+}
+
+bool gs_read_element_json(gesso_doc *doc, gs_view *view, const gs_item *it, uint32_t i, gs_buf *out, unsigned depth)
 {
   gesso_bytes c = gs_kind_has_bytes(gs_kind(it)) ? gs_content(doc, it) : (gesso_bytes){ NULL, 0 };
   gs_reader rd = gs_reader_of(c);
@@ -58,22 +66,15 @@ bool gs_read_element_json(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf 
     gs_json_write_bytes(out, c);
     return true;
   case GS_TYPE:
-    gs_read_json(doc, it->c.type, doc->types[it->c.type].kind, out, depth + 1);
+    gs_read_json(doc, view, it->c.type, doc->types[it->c.type].kind, out, depth + 1);
     return true;
   case GS_DOC:
     gs_buf_puts(out, "{}");
     return true;
   case GS_STRING: {
-    size_t from = gs_content_offset(GS_STRING, c, i, &pair);
-    if (pair) {
-      gs_json_write_string(out, (gesso_bytes){ (const uint8_t *)"\xef\xbf\xbd", 3 });
-      return true;
-    }
-    size_t to = gs_content_offset(GS_STRING, c, i + 1, &pair);
-    if (pair)
-      gs_json_write_string(out, (gesso_bytes){ (const uint8_t *)"\xef\xbf\xbd", 3 });
-    else
-      gs_json_write_string(out, (gesso_bytes){ c.data + from, to - from });
+    gesso_bytes parts[3];
+    (void)gs_string_parts(c, i, i + 1, parts);
+    gs_json_write_string(out, parts[0]);
     return true;
   }
   default:
@@ -81,51 +82,44 @@ bool gs_read_element_json(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf 
   }
 }
 
-static void read_array(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+static void read_array(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
 {
   gs_buf_put(out, '[');
   bool first = true;
-  for (gs_ix ix = gs_first(doc, type); ix != 0; ix = doc->items[ix].right) {
-    const gs_item *it = &doc->items[ix];
-    if (!gs_is_visible(it))
+  for (gs_piece p = gs_piece_first(doc, view, type); p.ix != 0; p = gs_piece_next(doc, view, p)) {
+    const gs_item *it = &doc->items[p.ix];
+    if (!gs_is_countable(it))
       continue;
-    if (gs_kind(it) == GS_ANY) {
-      /* One walk through the values, not one look-up for each. */
-      gs_reader rd = gs_reader_of(gs_content(doc, it));
-      for (uint32_t i = 0; i < it->len && out->err == GESSO_OK; i++) {
-        if (!first)
-          gs_buf_put(out, ',');
-        first = false;
-        if (!gs_any_to_json(&rd, out))
-          gs_buf_puts(out, "null");
-      }
-      continue;
-    }
-    for (uint32_t i = 0; i < it->len && out->err == GESSO_OK; i++) {
+    bool any = gs_kind(it) == GS_ANY;
+    gs_reader rd = gs_reader_of(any ? gs_content(doc, it) : (gesso_bytes){ NULL, 0 });
+    /* One walk through the values, not one look-up for each. */
+    for (uint32_t i = 0; any && i < p.from; i++)
+      gs_any_skip(&rd);
+    for (uint32_t i = p.from; i < p.end && out->err == GESSO_OK; i++) {
       if (!first)
         gs_buf_put(out, ',');
       first = false;
-      if (!gs_read_element_json(doc, it, i, out, depth))
+      if (!(any ? gs_any_to_json(&rd, out) : gs_read_element_json(doc, view, it, i, out, depth)))
         gs_buf_puts(out, "null");
     }
   }
   gs_buf_put(out, ']');
 }
 
-static void read_map(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+void gs_read_map(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
 {
   gs_buf_put(out, '{');
   bool first = true;
   for (uint32_t s = doc->types[type].maps; s != 0; s = doc->slots[s].next) {
-    const gs_item *it = &doc->items[doc->slots[s].tail];
-    if (doc->slots[s].tail == 0 || gs_is_deleted(it))
+    gs_piece p = gs_piece_of_slot(doc, view, s);
+    if (p.ix == 0)
       continue;
     size_t at = out->b.len;
     if (!first)
       gs_buf_put(out, ',');
     gs_json_write_string(out, gs_key_text(doc, doc->slots[s].key));
     gs_buf_put(out, ':');
-    if (gs_read_element_json(doc, it, it->len - 1, out, depth))
+    if (gs_read_element_json(doc, view, &doc->items[p.ix], p.from, out, depth))
       first = false;
     else
       out->b.len = at; /* undefined is left out */
@@ -133,7 +127,7 @@ static void read_map(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
   gs_buf_put(out, '}');
 }
 
-void gs_read_json(gesso_doc *doc, uint32_t type, unsigned as, gs_buf *out, unsigned depth)
+void gs_read_json(gesso_doc *doc, gs_view *view, uint32_t type, unsigned as, gs_buf *out, unsigned depth)
 {
   if (depth > GS_READ_DEPTH_MAX) {
     if (out->err == GESSO_OK)
@@ -142,20 +136,20 @@ void gs_read_json(gesso_doc *doc, uint32_t type, unsigned as, gs_buf *out, unsig
   }
   switch (gs_read_kind(doc, type, as)) {
   case GESSO_ARRAY:
-    read_array(doc, type, out, depth);
+    read_array(doc, view, type, out, depth);
     break;
   case GESSO_MAP:
   case GESSO_XML_HOOK:
-    read_map(doc, type, out, depth);
+    gs_read_map(doc, view, type, out, depth);
     break;
   case GESSO_TEXT:
     gs_buf_put(out, '"');
-    gs_read_text(doc, type, out, true);
+    gs_read_text(doc, view, type, out, true);
     gs_buf_put(out, '"');
     break;
   default: {
     gs_buf xml = gs_buf_make(out->b.alloc);
-    gs_read_xml(doc, type, as, &xml, depth + 1);
+    gs_read_xml(doc, view, type, as, &xml, depth + 1);
     if (xml.err != GESSO_OK && out->err == GESSO_OK)
       out->err = xml.err;
     gs_json_write_string(out, gs_buf_bytes(&xml));
@@ -179,47 +173,109 @@ static void write_attributes(gs_buf *out, const gs_attrs *attrs)
   gs_buf_put(out, '}');
 }
 
-void gs_read_delta(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+/* One walk of a text for a delta. */
+typedef struct delta_walk {
+  gs_attrs attrs;
+  gs_buf *out;
+  bool first, open; /* nothing was written yet; a string is being written */
+} delta_walk;
+
+static void end_op(delta_walk *w)
 {
-  gs_attrs attrs = { .alloc = doc->alloc };
-  bool first = true, open = false;
-  gs_buf_put(out, '[');
-  for (gs_ix i = gs_first(doc, type);; i = doc->items[i].right) {
-    const gs_item *it = i != 0 ? &doc->items[i] : NULL;
-    if (it != NULL && gs_is_deleted(it))
-      continue;
-    if (it != NULL && gs_kind(it) == GS_STRING) {
-      if (!open) {
-        gs_buf_puts(out, first ? "{\"insert\":\"" : ",{\"insert\":\"");
-        open = true;
-        first = false;
-      }
-      escaped(out, gs_content(doc, it));
-      continue;
+  write_attributes(w->out, &w->attrs);
+  gs_buf_put(w->out, '}');
+}
+
+static void end_string(delta_walk *w)
+{
+  if (!w->open)
+    return;
+  gs_buf_put(w->out, '"');
+  end_op(w);
+  w->open = false;
+}
+
+static void begin_op(delta_walk *w)
+{
+  gs_buf_puts(w->out, w->first ? "{\"insert\":" : ",{\"insert\":");
+  w->first = false;
+}
+
+static const gesso_bytes ychange = { (const uint8_t *)"ychange", 7 };
+
+/* Sets or takes away the mark of what happened to a string. As in Yjs, without users every marked piece is an
+ * op of its own. `mark` has room for the text of the value for as long as it is in use. */
+static void mark_change(delta_walk *w, const gesso_doc *doc, const gs_item *it, const char *type, bool users, gs_buf *mark)
+{
+  gesso_bytes have = gs_attrs_get(&w->attrs, ychange);
+  if (type == NULL) {
+    if (gs_attrs_has(&w->attrs, ychange)) {
+      end_string(w);
+      gs_attrs_remove(&w->attrs, ychange);
     }
-    bool ends = it == NULL || gs_kind(it) == GS_TYPE || gs_kind(it) == GS_EMBED || gs_kind(it) == GS_FORMAT;
-    if (open && ends) {
-      gs_buf_put(out, '"');
-      write_attributes(out, &attrs);
-      gs_buf_put(out, '}');
-      open = false;
-    }
-    if (it == NULL)
-      break;
-    if (gs_kind(it) == GS_FORMAT) {
-      gs_attrs_update(&attrs, gs_format_of(doc, it));
-    } else if (ends) {
-      gs_buf_puts(out, first ? "{\"insert\":" : ",{\"insert\":");
-      first = false;
-      (void)gs_read_element_json(doc, it, 0, out, depth);
-      write_attributes(out, &attrs);
-      gs_buf_put(out, '}');
-    }
+    return;
   }
+  char text[64];
+  int n = users ? snprintf(text, sizeof text, "{\"user\":%llu,\"type\":\"%s\"}",
+                           (unsigned long long)doc->clients[gs_client_of(it)].id, type)
+                : snprintf(text, sizeof text, "{\"type\":\"%s\"}", type);
+  if (users && gs_bytes_eq(have, (gesso_bytes){ (const uint8_t *)text, (size_t)n }))
+    return;
+  end_string(w);
+  gs_buf_clear(mark);
+  gs_buf_write(mark, text, (size_t)n);
+  if (mark->err != GESSO_OK)
+    w->attrs.nomem = true;
+  gs_attrs_set(&w->attrs, ychange, gs_buf_bytes(mark));
+}
+
+/* Whether a view shows element `from` of an item (NULL: whether it is there now); narrows *end to where that may
+ * change. */
+static bool shows(const gesso_doc *doc, gs_view *view, const gs_item *it, uint32_t from, uint32_t *end)
+{
+  uint32_t until = UINT32_MAX;
+  bool there = view == NULL ? !gs_is_deleted(it) : gs_view_shows(view, doc, gs_client_of(it), it->clock + from, &until);
+  *end = GS_MIN(*end, until - it->clock);
+  return there;
+}
+
+void gs_read_delta(gesso_doc *doc, gs_view *view, gs_view *since, uint32_t type, bool users, gs_buf *out, unsigned depth)
+{
+  delta_walk w = { .attrs = { .alloc = doc->alloc }, .out = out, .first = true };
+  gs_buf mark = gs_buf_make(doc->alloc);
+  gs_buf_put(out, '[');
+  for (gs_piece p = { gs_first(doc, type), 0, 0 }; p.ix != 0 && out->err == GESSO_OK;) {
+    const gs_item *it = &doc->items[p.ix];
+    p.end = it->len;
+    bool there = shows(doc, view, it, p.from, &p.end);
+    bool before = since != NULL && shows(doc, since, it, p.from, &p.end);
+    unsigned kind = gs_kind(it);
+    if ((there || before) && kind == GS_STRING) {
+      if (view != NULL || since != NULL)
+        mark_change(&w, doc, it, !there ? "removed" : since != NULL && !before ? "added" : NULL, users, &mark);
+      if (!w.open) {
+        begin_op(&w);
+        gs_buf_put(out, '"');
+        w.open = true;
+      }
+      write_piece(doc, p, out, true);
+    } else if ((there || before) && (kind == GS_TYPE || kind == GS_EMBED)) {
+      end_string(&w);
+      begin_op(&w);
+      (void)gs_read_element_json(doc, there ? view : since, it, p.from, out, depth);
+      end_op(&w);
+    } else if (there && kind == GS_FORMAT) {
+      end_string(&w);
+      gs_attrs_update(&w.attrs, gs_format_of(doc, it));
+    }
+    p = p.end < it->len ? (gs_piece){ p.ix, p.end, 0 } : (gs_piece){ it->right, 0, 0 };
+  }
+  end_string(&w);
   gs_buf_put(out, ']');
-  if (attrs.nomem && out->err == GESSO_OK)
+  if (w.attrs.nomem && out->err == GESSO_OK)
     out->err = GESSO_E_NOMEM;
-  gs_attrs_finish(&attrs);
+  gs_attrs_finish(&w.attrs);
+  gs_buf_finish(&mark);
 }
 
 /* --- the public calls --- */
@@ -243,20 +299,20 @@ static gesso_status hand_out(gs_buf *buf, gesso_buffer *out)
 
 gesso_status gesso_type_to_json(gesso_doc *doc, gesso_type type, gesso_type_kind as, gesso_buffer *out)
 {
-  READ_TYPE(gs_read_json(doc, type, as, &buf, 0));
+  READ_TYPE(gs_read_json(doc, NULL, type, as, &buf, 0));
 }
 
 gesso_status gesso_text_to_string(gesso_doc *doc, gesso_type type, gesso_buffer *out)
 {
-  READ_TYPE(gs_read_text(doc, type, &buf, false));
+  READ_TYPE(gs_read_text(doc, NULL, type, &buf, false));
 }
 
 gesso_status gesso_text_to_delta(gesso_doc *doc, gesso_type type, gesso_buffer *out)
 {
-  READ_TYPE(gs_read_delta(doc, type, &buf, 0));
+  READ_TYPE(gs_read_delta(doc, NULL, NULL, type, false, &buf, 0));
 }
 
 gesso_status gesso_xml_to_string(gesso_doc *doc, gesso_type type, gesso_type_kind as, gesso_buffer *out)
 {
-  READ_TYPE(gs_read_xml(doc, type, as, &buf, 0));
+  READ_TYPE(gs_read_xml(doc, NULL, type, as, &buf, 0));
 }

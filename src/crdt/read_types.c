@@ -155,7 +155,7 @@ gesso_status gesso_array_get_json(gesso_doc *doc, gesso_type array, uint64_t ind
   if (gs_seq_find(doc, array, (uint32_t)index, &ix, &offset) != GESSO_OK)
     return GESSO_E_NOMEM;
   gs_buf buf = gs_buf_make(doc->mem.inner);
-  bool defined = gs_read_element_json(doc, &doc->items[ix], offset, &buf, 0);
+  bool defined = gs_read_element_json(doc, NULL, &doc->items[ix], offset, &buf, 0);
   gesso_status st = buf.err != GESSO_OK ? buf.err : defined ? GESSO_OK : GESSO_E_NOTFOUND;
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);

@@ -83,7 +83,7 @@ static int compare_utf16(gesso_bytes a, gesso_bytes b)
 /* A name and where its value stands. */
 typedef struct named {
   gesso_bytes name, value;
-  gs_ix item;
+  gs_piece piece;
 } named;
 
 static int by_name(const void *a, const void *b)
@@ -117,14 +117,17 @@ static void finish_names(names *l)
   gs_free(l->alloc, l->v, l->cap * sizeof *l->v);
 }
 
-static void element_string(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf *out, unsigned depth)
+/* String(value) of the first element of a piece; of a string all of it. */
+static void piece_string(gesso_doc *doc, gs_view *view, gs_piece p, gs_buf *out, unsigned depth)
 {
   int pair;
+  const gs_item *it = &doc->items[p.ix];
+  uint32_t i = p.from;
   gesso_bytes c = gs_kind_has_bytes(gs_kind(it)) ? gs_content(doc, it) : (gesso_bytes){ NULL, 0 };
   gs_reader rd = gs_reader_of(c);
   switch (gs_kind(it)) {
   case GS_TYPE:
-    gs_read_xml(doc, it->c.type, doc->types[it->c.type].kind, out, depth + 1);
+    gs_read_xml(doc, view, it->c.type, doc->types[it->c.type].kind, out, depth + 1);
     break;
   case GS_ANY:
     rd.at += gs_content_offset(GS_ANY, c, i, &pair);
@@ -141,33 +144,36 @@ static void element_string(gesso_doc *doc, const gs_item *it, uint32_t i, gs_buf
   case GS_EMBED:
     json_to_string(c, out);
     break;
-  case GS_STRING:
-    if (i == 0)
-      gs_buf_write(out, c.data, c.len);
+  case GS_STRING: {
+    gesso_bytes parts[3];
+    uint32_t n = gs_string_parts(c, p.from, p.end, parts);
+    for (uint32_t k = 0; k < n; k++)
+      gs_buf_write(out, parts[k].data, parts[k].len);
     break;
+  }
   default:
     gs_buf_puts(out, "[object Object]");
   }
 }
 
-static void children(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+static void children(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
 {
-  for (gs_ix ix = gs_first(doc, type); ix != 0; ix = doc->items[ix].right)
-    if (gs_is_visible(&doc->items[ix]))
-      for (uint32_t i = 0; i < doc->items[ix].len && out->err == GESSO_OK; i++) {
-        element_string(doc, &doc->items[ix], i, out, depth);
-        if (gs_kind(&doc->items[ix]) == GS_STRING)
-          break;
-      }
+  for (gs_piece p = gs_piece_first(doc, view, type); p.ix != 0; p = gs_piece_next(doc, view, p)) {
+    if (!gs_is_countable(&doc->items[p.ix]))
+      continue;
+    uint32_t end = gs_kind(&doc->items[p.ix]) == GS_STRING ? p.from + 1 : p.end;
+    for (; p.from < end && out->err == GESSO_OK; p.from++)
+      piece_string(doc, view, p, out, depth);
+  }
 }
 
-static void element(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+static void element(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
 {
   names attrs = { .alloc = doc->alloc };
   for (uint32_t s = doc->types[type].maps; s != 0; s = doc->slots[s].next) {
-    gs_ix ix = doc->slots[s].tail;
-    if (ix != 0 && !gs_is_deleted(&doc->items[ix]))
-      add_name(&attrs, out, (named){ .name = gs_key_text(doc, doc->slots[s].key), .item = ix });
+    gs_piece p = gs_piece_of_slot(doc, view, s);
+    if (p.ix != 0)
+      add_name(&attrs, out, (named){ .name = gs_key_text(doc, doc->slots[s].key), .piece = p });
   }
   sort_names(&attrs);
   /* An element at the root has the name "UNDEFINED": Y.XmlElement's own default. */
@@ -184,12 +190,11 @@ static void element(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
     gs_buf_put(out, ' ');
     gs_buf_write(out, attrs.v[i].name.data, attrs.v[i].name.len);
     gs_buf_puts(out, "=\"");
-    const gs_item *it = &doc->items[attrs.v[i].item];
-    element_string(doc, it, it->len - 1, out, depth);
+    piece_string(doc, view, attrs.v[i].piece, out, depth);
     gs_buf_put(out, '"');
   }
   gs_buf_put(out, '>');
-  children(doc, type, out, depth);
+  children(doc, view, type, out, depth);
   gs_buf_puts(out, "</");
   gs_buf_write(out, lower.b.data, lower.b.len);
   gs_buf_put(out, '>');
@@ -258,15 +263,13 @@ static void start_tag(gesso_doc *doc, gs_buf *out, gesso_bytes name, gesso_bytes
   gs_buf_finish(&any);
 }
 
-static void xml_text(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
+static void xml_text(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
 {
   gs_attrs attrs = { .alloc = doc->alloc };
   names tags = { .alloc = doc->alloc };
   bool open = false;
-  for (gs_ix i = gs_first(doc, type);; i = doc->items[i].right) {
-    const gs_item *it = i != 0 ? &doc->items[i] : NULL;
-    if (it != NULL && gs_is_deleted(it))
-      continue;
+  for (gs_piece p = gs_piece_first(doc, view, type);; p = gs_piece_next(doc, view, p)) {
+    const gs_item *it = p.ix != 0 ? &doc->items[p.ix] : NULL;
     unsigned kind = it != NULL ? gs_kind(it) : GS_FORMAT;
     if (kind != GS_STRING && kind != GS_TYPE && kind != GS_EMBED && kind != GS_FORMAT)
       continue;
@@ -294,7 +297,7 @@ static void xml_text(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
         start_tag(doc, out, tags.v[k].name, tags.v[k].value);
       open = true;
     }
-    element_string(doc, it, 0, out, depth);
+    piece_string(doc, view, p, out, depth);
     if (kind != GS_STRING) {
       for (uint32_t k = tags.n; k-- > 0;) {
         gs_buf_puts(out, "</");
@@ -310,7 +313,7 @@ static void xml_text(gesso_doc *doc, uint32_t type, gs_buf *out, unsigned depth)
   gs_attrs_finish(&attrs);
 }
 
-void gs_read_xml(gesso_doc *doc, uint32_t type, unsigned as, gs_buf *out, unsigned depth)
+void gs_read_xml(gesso_doc *doc, gs_view *view, uint32_t type, unsigned as, gs_buf *out, unsigned depth)
 {
   if (depth > GS_READ_DEPTH_MAX) {
     if (out->err == GESSO_OK)
@@ -319,16 +322,16 @@ void gs_read_xml(gesso_doc *doc, uint32_t type, unsigned as, gs_buf *out, unsign
   }
   switch (gs_read_kind(doc, type, as)) {
   case GESSO_XML_FRAGMENT:
-    children(doc, type, out, depth);
+    children(doc, view, type, out, depth);
     break;
   case GESSO_XML_ELEMENT:
-    element(doc, type, out, depth);
+    element(doc, view, type, out, depth);
     break;
   case GESSO_XML_TEXT:
-    xml_text(doc, type, out, depth);
+    xml_text(doc, view, type, out, depth);
     break;
   case GESSO_TEXT:
-    gs_read_text(doc, type, out, false);
+    gs_read_text(doc, view, type, out, false);
     break;
   default:
     gs_buf_puts(out, "[object Object]");

@@ -48,6 +48,10 @@ void gs_update_finish(gesso_doc *doc, gs_update *up);
 
 /* What was integrated and deleted in the running transaction. */
 void gs_write_txn(gesso_doc *doc, gs_buf *out);
+/* A client's block with the structs before a clock, 0 < clock <= its own; the last one is cut there. */
+void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock);
+/* Makes doc->deleted known: all deleted clocks, joined. False when memory is short. */
+GESSO_MUST_USE bool gs_find_deleted(gesso_doc *doc);
 /* One struct of an update that is not integrated, without its first `offset` elements. */
 void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset);
 

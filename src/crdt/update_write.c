@@ -14,47 +14,48 @@ static void write_id(const gesso_doc *doc, gs_buf *out, gs_id id)
   gs_write_varuint(out, id.clock);
 }
 
-static void write_content(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_t len, gesso_bytes content,
-                          uint32_t offset)
+/* Elements offset .. end - 1 of a content of `len` elements. */
+static void write_content(gs_buf *out, unsigned kind, uint32_t len, gesso_bytes content, uint32_t offset, uint32_t end)
 {
-  (void)doc;
-  int pair = 0;
+  gesso_bytes parts[3] = { content };
+  uint32_t nparts = 1;
+  int pair;
   switch (kind) {
   case GS_GC:
   case GS_DELETED:
   case GS_SKIP:
-    gs_write_varuint(out, len - offset);
+    gs_write_varuint(out, end - offset);
     return;
   case GS_JSON:
   case GS_ANY:
-    gs_write_varuint(out, len - offset);
-    break;
-  default:
-    break;
-  }
-  if (offset > 0) {
-    size_t skip = gs_content_offset(kind, content, offset, &pair);
-    content.data += skip;
-    content.len -= skip;
-  }
-  switch (kind) {
-  case GS_STRING:
-    if (pair) {
-      /* The second half of a surrogate pair leaves as U+FFFD. */
-      gs_write_varuint(out, content.len - 1);
-      gs_buf_write(out, "\xef\xbf\xbd", 3);
-      gs_buf_write(out, content.data + 4, content.len - 4);
-      return;
+    gs_write_varuint(out, end - offset);
+    if (end < len)
+      parts[0].len = gs_content_offset(kind, content, end, &pair);
+    if (offset > 0) {
+      size_t skip = gs_content_offset(kind, content, offset, &pair);
+      parts[0].data += skip;
+      parts[0].len -= skip;
     }
-    gs_write_bytes(out, content);
     break;
+  case GS_STRING: {
+    /* Half of a surrogate pair leaves as U+FFFD. */
+    if (offset > 0 || end < len)
+      nparts = gs_string_parts(content, offset, end, parts);
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < nparts; i++)
+      bytes += parts[i].len;
+    gs_write_varuint(out, bytes);
+    break;
+  }
   case GS_BINARY:
   case GS_EMBED:
-    gs_write_bytes(out, content);
+    gs_write_varuint(out, content.len);
     break;
   default:
-    gs_buf_write(out, content.data, content.len);
+    break;
   }
+  for (uint32_t i = 0; i < nparts; i++)
+    gs_buf_write(out, parts[i].data, parts[i].len);
 }
 
 static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_t name)
@@ -66,12 +67,12 @@ static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_
 
 /* Yjs sends a state that has pending parts through its merge of updates, which forgets the map-key bit of
  * items whose key is not spelled out. Readers ignore it there; `merged` does the same for equal bytes. */
-static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, bool merged)
+static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, uint32_t end, bool merged)
 {
   unsigned kind = gs_kind(it);
   if (kind == GS_GC) {
     gs_buf_put(out, GS_GC);
-    gs_write_varuint(out, it->len - offset);
+    gs_write_varuint(out, end - offset);
     return;
   }
   gs_id origin = offset > 0 ? (gs_id){ gs_client_of(it), it->clock + offset - 1 } : it->origin;
@@ -100,7 +101,7 @@ static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uin
   if (kind == GS_TYPE)
     write_type(doc, out, doc->types[it->c.type].kind, doc->types[it->c.type].name);
   else
-    write_content(doc, out, kind, it->len, gs_content(doc, it), offset);
+    write_content(out, kind, it->len, gs_content(doc, it), offset, end);
 }
 
 void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
@@ -119,7 +120,7 @@ void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
   write_id(doc, out, (gs_id){ in->client, in->clock + offset - 1 });
   if (in->right_origin.client != 0)
     write_id(doc, out, in->right_origin);
-  write_content(doc, out, in->kind, in->len, in->content, offset);
+  write_content(out, in->kind, in->len, in->content, offset, in->len);
 }
 
 /* --- the order in which clients are written: highest id first --- */
@@ -141,7 +142,22 @@ static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t
   gs_walk w;
   gs_walk_start(&w, doc, client, from);
   for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w))
-    write_item(doc, out, it, it->clock < from ? from - it->clock : 0, merged);
+    write_item(doc, out, it, it->clock < from ? from - it->clock : 0, it->len, merged);
+}
+
+void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock)
+{
+  gs_walk w;
+  size_t n = 0;
+  gs_walk_start(&w, doc, client, 0);
+  for (const gs_item *it = gs_walk_next(&w); it != NULL && it->clock < clock; it = gs_walk_next(&w))
+    n++;
+  gs_write_varuint(out, n);
+  gs_write_varuint(out, doc->clients[client].id);
+  gs_write_varuint(out, 0);
+  gs_walk_start(&w, doc, client, 0);
+  for (const gs_item *it = gs_walk_next(&w); it != NULL && it->clock < clock; it = gs_walk_next(&w))
+    write_item(doc, out, it, 0, GS_MIN(it->len, clock - it->clock), false);
 }
 
 /* --- pending structs behind the integrated ones --- */
@@ -234,7 +250,7 @@ static bool add_range(gesso_doc *doc, gs_ranges *r, gs_range x)
 }
 
 /* Walks all structs once after each change; diffs in between only write the result. */
-static bool find_deleted(gesso_doc *doc)
+bool gs_find_deleted(gesso_doc *doc)
 {
   gs_ranges *r = &doc->deleted;
   if (doc->deleted_known)
@@ -255,7 +271,7 @@ static bool find_deleted(gesso_doc *doc)
 
 static bool write_all_deletes(gesso_doc *doc, gs_buf *out)
 {
-  if (!find_deleted(doc))
+  if (!gs_find_deleted(doc))
     return false;
   const gs_ptree *dels = &doc->pending->dels;
   if (dels->count == 0) {
