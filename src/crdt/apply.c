@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define FINDER_MIN 256 /* structs of one client that are worth a finder */
+
 typedef struct plan {
   gesso_doc *doc;
   gs_update up;       /* decoded structs; those that came from pending are appended */
@@ -27,9 +29,9 @@ typedef struct plan {
   bool nomem;
 } plan;
 
-static bool push(plan *p, uint32_t **v, uint32_t *n, uint32_t *cap, uint32_t x)
+static inline bool push(plan *p, uint32_t **v, uint32_t *n, uint32_t *cap, uint32_t x)
 {
-  if (!gs_grow(p->doc->alloc, v, cap, (size_t)*n + 1, sizeof(uint32_t))) {
+  if (*n == *cap && !gs_grow(p->doc->alloc, v, cap, (size_t)*n + 1, sizeof(uint32_t))) {
     p->nomem = true;
     return false;
   }
@@ -51,7 +53,9 @@ static gs_client *simulated(plan *p, uint32_t client)
 /* The next struct of the client at its simulated clock: an index into up.v, or -1. */
 static int64_t next_struct(plan *p, uint32_t client)
 {
-  gs_client *c = simulated(p, client);
+  gs_client *c = &p->doc->clients[client];
+  if (c->sim_epoch != p->epoch)
+    c = simulated(p, client);
   while (c->in_first < c->in_end) {
     const gs_in *in = &p->up.v[c->in_first];
     if (in->kind == GS_SKIP || in->clock + in->len <= c->sim)
@@ -190,9 +194,11 @@ static bool unpack(plan *p)
 }
 
 /* What `n` cuts in a client's structs may take. */
-static void will_cut(plan *p, uint32_t client, uint32_t n, size_t *items)
+static inline void will_cut(plan *p, uint32_t client, uint32_t n, size_t *items)
 {
-  gs_client *c = simulated(p, client);
+  gs_client *c = &p->doc->clients[client];
+  if (c->sim_epoch != p->epoch)
+    c = simulated(p, client);
   uint32_t cost = n * gs_cut_cost(p->doc);
   c->cuts += cost;
   *items += cost;
@@ -347,9 +353,24 @@ static void integrate_in(gesso_doc *doc, const gs_in *in)
   gs_integrate(doc, ix, slot, left, right);
 }
 
+/* Of a large update the client with the most structs gets a finder. */
+static void start_finder(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  uint32_t best = 0, structs = FINDER_MIN;
+  for (uint32_t i = 0; i < p->ninvolved; i++)
+    if (doc->clients[p->involved[i]].appends >= structs) {
+      best = p->involved[i];
+      structs = doc->clients[best].appends;
+    }
+  if (best != 0)
+    gs_finder_start(doc, best, structs, doc->clients[best].sim);
+}
+
 static void execute(plan *p)
 {
   gesso_doc *doc = p->doc;
+  start_finder(p);
   for (uint32_t i = 0; i < p->norder; i++) {
     gs_in *in = &p->up.v[p->order[i]];
     if (in->pending != 0) {
@@ -359,6 +380,7 @@ static void execute(plan *p)
     }
     integrate_in(doc, in);
   }
+  gs_finder_stop(doc);
   for (uint32_t i = 0; i < p->up.dels.n; i++) {
     gs_range r = p->up.dels.v[i];
     uint32_t state = doc->clients[r.client].clock, end = r.clock + r.len;

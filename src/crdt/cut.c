@@ -114,6 +114,9 @@ static gs_ix cut(gesso_doc *doc, gs_ix ix, uint32_t at, gs_pos pos)
 
 gs_ix gs_clean_start(gesso_doc *doc, gs_id id)
 {
+  gs_ix known = gs_finder_look(doc, id);
+  if (known != 0 && doc->items[known].clock == id.clock)
+    return known;
   gs_pos pos = gs_structs_find(doc, id.client, id.clock);
   gs_ix ix = gs_struct_at(doc, id.client, pos);
   const gs_item *it = &doc->items[ix];
@@ -124,6 +127,9 @@ gs_ix gs_clean_start(gesso_doc *doc, gs_id id)
 
 gs_ix gs_clean_end(gesso_doc *doc, gs_id id)
 {
+  gs_ix known = gs_finder_look(doc, id);
+  if (known != 0 && doc->items[known].clock + doc->items[known].len - 1 == id.clock)
+    return known;
   gs_pos pos = gs_structs_find(doc, id.client, id.clock);
   gs_ix ix = gs_struct_at(doc, id.client, pos);
   const gs_item *it = &doc->items[ix];

@@ -193,6 +193,14 @@ typedef struct gs_txn {
   gesso_buffer origin;
 } gs_txn;
 
+/* structs.h */
+typedef struct gs_finder {
+  uint32_t client; /* 0: there is none */
+  uint32_t shift;
+  uint32_t n;
+  gs_ix *v;        /* the item that has the first clock of each stretch of 1 << shift clocks */
+} gs_finder;
+
 struct gs_pending;
 struct gs_observers;
 
@@ -222,6 +230,8 @@ struct gesso_doc {
   uint32_t nclients, clients_cap;
   uint32_t *client_hash;
   uint32_t client_hash_cap;
+  gs_finder finder;
+  uint32_t client_hint; /* the last one that was asked for */
 
   gs_type *types;
   uint32_t ntypes, types_cap;

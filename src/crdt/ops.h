@@ -25,6 +25,13 @@ void gs_delete_range(gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
 /* Frees the content of a deleted item; the children of a type become gc ranges (Yjs: Item.gc). */
 void gs_item_gc(gesso_doc *doc, gs_ix ix);
 
+/* A quick look, that says no where gs_merge_lefts would find nothing to do between the two, neighbours in clocks. */
+static inline bool gs_may_merge(const gesso_doc *doc, gs_ix left, gs_ix right)
+{
+  const gs_item *l = &doc->items[left];
+  return l->right == right || (gs_kind(l) == GS_GC && gs_kind(&doc->items[right]) == GS_GC);
+}
+
 /* Merges the struct at *p into its left neighbours as far as possible. *p then names the struct that
  * holds it. Returns how many were merged (Yjs: tryToMergeWithLefts). */
 uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p);

@@ -145,6 +145,7 @@ static bool may_merge(const gesso_doc *doc, gs_ix left, gs_ix right)
 typedef struct table {
   uint32_t n;
   uint32_t slot[GS_RUN_SLOTS];
+  uint8_t of[RUN_MAX]; /* the slot of each struct */
 } table;
 
 static uint32_t slot_in(const table *t, uint32_t slot)
@@ -161,7 +162,7 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
   gs_ix after[GS_RUN_SLOTS] = { 0 };
   bool next[RUN_MAX];
   for (uint32_t i = n; i-- > 0;) {
-    uint32_t s = slot_in(t, doc->items[v[i]].slot);
+    uint32_t s = t->of[i];
     next[i] = after[s] != 0 && doc->items[v[i]].right == after[s];
     after[s] = v[i];
   }
@@ -173,7 +174,7 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
   }
   for (uint32_t i = 0; i < n; i++) {
     const gs_item *it = &doc->items[v[i]];
-    uint32_t s = slot_in(t, it->slot);
+    uint32_t s = t->of[i];
     gs_id left = { it->left, 0 }, right = { it->right, 0 };
     if (it->left != 0 && it->left != GS_PACKED)
       left = gs_last_id(&doc->items[it->left]);
@@ -185,6 +186,9 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
     bits |= next[i] ? 0 : RIGHT;
     bits |= it->len == 1 && it->right_origin.client == 0 ? 0 : MORE;
     gs_buf_put(out, bits);
+    last[s] = gs_last_id(it);
+    if ((bits & ~SLOT) == 0)
+      continue;
     if (bits & ORIGIN)
       write_id(out, it->origin);
     if (bits & LEFT)
@@ -195,7 +199,6 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
       gs_write_varuint(out, it->len);
       write_id(out, it->right_origin);
     }
-    last[s] = gs_last_id(it);
   }
 }
 
@@ -247,12 +250,14 @@ static uint32_t stretch(const gesso_doc *doc, const gs_chunk *ch, uint32_t at, u
     const gs_item *it = &doc->items[ch->v[at + n]];
     if (!packable(doc, it))
       break;
-    if (slot_in(t, it->slot) == GS_RUN_SLOTS) {
+    uint32_t s = slot_in(t, it->slot);
+    if (s == GS_RUN_SLOTS) {
       if (t->n == GS_RUN_SLOTS || n >= RUN_NEXT)
         break;
+      s = t->n;
       t->slot[t->n++] = it->slot;
     }
-    n++;
+    t->of[n++] = (uint8_t)s;
   }
   return n;
 }

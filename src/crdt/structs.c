@@ -48,9 +48,13 @@ uint32_t gs_client_find(const gesso_doc *doc, uint64_t id)
 
 uint32_t gs_client_ix(gesso_doc *doc, uint64_t id)
 {
-  uint32_t ix = gs_client_find(doc, id);
-  if (ix != 0)
+  /* Most ids in an update are those of the struct before. */
+  uint32_t ix = doc->client_hint;
+  if (ix < doc->nclients && ix != 0 && doc->clients[ix].id == id)
     return ix;
+  ix = gs_client_find(doc, id);
+  if (ix != 0)
+    return doc->client_hint = ix;
   if (doc->nclients >= GS_CLIENTS_MAX || !client_hash_room(doc, doc->nclients + 1) ||
       !gs_grow(doc->alloc, &doc->clients, &doc->clients_cap, (size_t)doc->nclients + 1, sizeof(gs_client)))
     return 0;
@@ -216,6 +220,31 @@ size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
   return n;
 }
 
+void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t end_clock)
+{
+  uint32_t shift = 0;
+  while (end_clock >> shift > structs)
+    shift++;
+  uint32_t n = (end_clock >> shift) + 1;
+  gs_ix *v = gs_alloc_zero(doc->alloc, n * sizeof *v);
+  if (v != NULL)
+    doc->finder = (gs_finder){ client, shift, n, v };
+}
+
+void gs_finder_stop(gesso_doc *doc)
+{
+  gs_free(doc->alloc, doc->finder.v, doc->finder.n * sizeof *doc->finder.v);
+  doc->finder = (gs_finder){ 0 };
+}
+
+static void finder_add(gs_finder *f, const gs_item *it, gs_ix ix)
+{
+  uint32_t first = (it->clock + (1u << f->shift) - 1) >> f->shift;
+  uint32_t last = (it->clock + it->len - 1) >> f->shift;
+  for (uint32_t i = first; i <= last && i < f->n; i++)
+    f->v[i] = ix;
+}
+
 void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
 {
   gs_client *c = &doc->clients[client];
@@ -231,6 +260,8 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
     ch->first = it->clock;
   ch->v[ch->n++] = ix;
   c->clock += it->len;
+  if (client == doc->finder.client)
+    finder_add(&doc->finder, it, ix);
   doc->nstructs++;
 }
 

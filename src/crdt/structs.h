@@ -30,8 +30,34 @@ static inline gs_ix gs_struct_at(const gesso_doc *doc, uint32_t client, gs_pos p
   return doc->clients[client].chunks[p.chunk].v[p.at];
 }
 
+/* While a large update is integrated: an item for every few clocks of the client that has most of it, so that a
+ * look-up is a step or two and not a search. Failing to get memory for it is no failure. */
+void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t end_clock);
+void gs_finder_stop(gesso_doc *doc);
+
+/* The item with that clock if the finder knows, or 0. */
+static inline gs_ix gs_finder_look(const gesso_doc *doc, gs_id id)
+{
+  const gs_finder *f = &doc->finder;
+  if (id.client != f->client || id.client == 0 || id.clock >> f->shift >= f->n)
+    return 0;
+  gs_ix ix = f->v[id.clock >> f->shift];
+  /* Structs that came one after the other are items one after the other, as long as nothing was cut. */
+  for (gs_ix end = ix + 8; ix != 0 && ix < end && ix < doc->nitems; ix++) {
+    const gs_item *it = &doc->items[ix];
+    if (gs_client_of(it) != id.client || gs_kind(it) == GS_FREE || it->clock > id.clock)
+      return 0;
+    if (id.clock - it->clock < it->len)
+      return ix;
+  }
+  return 0;
+}
+
 static inline gs_ix gs_struct_of(const gesso_doc *doc, gs_id id)
 {
+  gs_ix ix = gs_finder_look(doc, id);
+  if (ix != 0)
+    return ix;
   return gs_struct_at(doc, id.client, gs_structs_find(doc, id.client, id.clock));
 }
 

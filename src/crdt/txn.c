@@ -112,7 +112,7 @@ static void collect(gesso_doc *doc)
         break;
       it->head &= ~(uint32_t)GS_ITEM_DELNOW;
       if ((doc->flags & GESSO_DOC_NO_GC) == 0 && gs_kind(it) != GS_GC && gs_is_deleted(it) &&
-          (it->head & GS_ITEM_KEEP) == 0)
+          gs_kind(it) != GS_DELETED && (it->head & GS_ITEM_KEEP) == 0)
         gs_item_gc(doc, ix);
     } while (gs_pos_next(doc, r.client, &p));
   }
@@ -121,6 +121,8 @@ static void collect(gesso_doc *doc)
 /* gesso_doc_collect_garbage: everything that is deleted, whatever the document's flags say. */
 static void collect_all(gesso_doc *doc)
 {
+  if (!gs_runs_forbid(doc))
+    return; /* without memory to unpack them, types that went stay as they are */
   for (gs_ix ix = 1; ix < doc->nitems; ix++) {
     const gs_item *it = &doc->items[ix];
     unsigned kind = gs_kind(it);
@@ -136,6 +138,7 @@ static void collect_all(gesso_doc *doc)
       (void)gs_merge_lefts(doc, client, &p);
     while (gs_pos_prev(doc, client, &p));
   }
+  gs_runs_allow(doc);
 }
 
 static void merge_deleted(gesso_doc *doc)
@@ -144,11 +147,22 @@ static void merge_deleted(gesso_doc *doc)
     gs_range r = doc->txn.dels.v[i];
     gs_pos p = gs_structs_find(doc, r.client, r.clock + r.len - 1);
     (void)gs_pos_next(doc, r.client, &p);
-    do {
-      if (doc->items[gs_struct_at(doc, r.client, p)].clock < r.clock)
+    gs_ix ix = gs_struct_at(doc, r.client, p);
+    while (doc->items[ix].clock >= r.clock) {
+      gs_pos before = p;
+      if (!gs_pos_prev(doc, r.client, &before))
         break;
-      (void)gs_merge_lefts(doc, r.client, &p);
-    } while (gs_pos_prev(doc, r.client, &p));
+      gs_ix left = gs_struct_at(doc, r.client, before);
+      if (gs_may_merge(doc, left, ix)) {
+        (void)gs_merge_lefts(doc, r.client, &p);
+        if (!gs_pos_prev(doc, r.client, &p))
+          break;
+        left = gs_struct_at(doc, r.client, p);
+      } else {
+        p = before;
+      }
+      ix = left;
+    }
   }
 }
 
@@ -160,12 +174,22 @@ static void merge_new(gesso_doc *doc)
     if (c->before == c->clock)
       continue;
     gs_pos p = { c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
-    do {
-      const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
-      if (it->clock + it->len <= c->before)
+    gs_ix ix = gs_struct_at(doc, client, p);
+    while (doc->items[ix].clock + doc->items[ix].len > c->before) {
+      gs_pos before = p;
+      if (!gs_pos_prev(doc, client, &before))
         break;
+      gs_ix left = gs_struct_at(doc, client, before);
+      if (!gs_may_merge(doc, left, ix)) {
+        p = before;
+        ix = left;
+        continue;
+      }
       (void)gs_merge_lefts(doc, client, &p);
-    } while (gs_pos_prev(doc, client, &p));
+      if (!gs_pos_prev(doc, client, &p))
+        break;
+      ix = gs_struct_at(doc, client, p);
+    }
   }
 }
 

@@ -9,7 +9,14 @@ enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80 };
 
 static uint32_t read_clock(gs_reader *rd)
 {
-  return (uint32_t)gs_read_varuint_max(rd, GS_CLOCK_MAX, "a clock or length is past 2^31 - 1");
+  const uint8_t *start = rd->at;
+  uint64_t clock = gs_read_varuint(rd);
+  if (clock > GS_CLOCK_MAX) {
+    rd->at = start;
+    gs_reader_fail(rd, GESSO_E_LIMIT, "a clock or length is past 2^31 - 1");
+    return 0;
+  }
+  return (uint32_t)clock;
 }
 
 static uint32_t read_client(gs_reader *rd, gesso_doc *doc)
