@@ -46,8 +46,69 @@ static gs_client *simulated(plan *p, uint32_t client)
     c->sim_epoch = p->epoch;
     c->sim = c->clock;
     c->appends = c->cuts = 0;
+    c->was_wait_client = c->wait_client;
+    c->was_wait_clock = c->wait_clock;
   }
   return c;
+}
+
+/* The way back of a plan that is not carried out: who waited for what. */
+static void restore_waits(plan *p, uint32_t nclients)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    const gs_client *c = &doc->clients[p->involved[i]];
+    if (p->involved[i] < nclients && c->was_wait_client != 0)
+      gs_wait_for(doc, p->involved[i], c->was_wait_client, c->was_wait_clock);
+    else
+      gs_wait_no_more(doc, p->involved[i]);
+  }
+}
+
+/* The waiting struct of the client that has this clock, or 0. */
+static uint32_t waiting_at(const gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  if (doc->clients[client].pending == 0)
+    return 0;
+  uint32_t node = gs_ptree_before(&doc->pending->structs, client, clock);
+  const gs_pnode *nd = &doc->pending->structs.v[node];
+  return node != 0 && nd->clock + nd->len > clock ? node : 0;
+}
+
+/* Puts it behind the structs of the update. -1 when memory is short. */
+static int64_t decode_waiting(plan *p, uint32_t node)
+{
+  if (!gs_grow(p->doc->alloc, &p->up.v, &p->up.cap, (size_t)p->up.n + 1, sizeof(gs_in))) {
+    p->nomem = true;
+    return -1;
+  }
+  gs_in *in = &p->up.v[p->up.n];
+  gs_pending_decode(p->doc, &p->doc->pending->structs.v[node], in);
+  in->pending = node;
+  return p->up.n++;
+}
+
+/* Whether a cut before this clock takes a character apart, which loses it (cut.c). */
+static bool takes_apart(const gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  if (clock >= doc->clients[client].clock)
+    return false;
+  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
+  int pair = 0;
+  if (gs_kind(it) == GS_STRING && clock > it->clock && gs_content(doc, it).len != it->len)
+    (void)gs_content_offset(GS_STRING, gs_content(doc, it), clock - it->clock, &pair);
+  return pair != 0;
+}
+
+/* Yjs cuts at the origins of a struct even when it has that struct, and joins what it cut again. That shows
+ * where a character is lost to it. */
+static bool known_but_cuts(const plan *p, const gs_in *in)
+{
+  const gesso_doc *doc = p->doc;
+  if (!doc->astral || in->kind == GS_GC || in->kind == GS_SKIP)
+    return false;
+  return (in->origin.client != 0 && takes_apart(doc, in->origin.client, in->origin.clock + 1)) ||
+         (in->right_origin.client != 0 && takes_apart(doc, in->right_origin.client, in->right_origin.clock));
 }
 
 /* The next struct of the client at its simulated clock: an index into up.v, or -1. */
@@ -57,30 +118,38 @@ static int64_t next_struct(plan *p, uint32_t client)
   if (c->sim_epoch != p->epoch)
     c = simulated(p, client);
   while (c->in_first < c->in_end) {
-    const gs_in *in = &p->up.v[c->in_first];
-    if (in->kind == GS_SKIP || in->clock + in->len <= c->sim)
+    gs_in *in = &p->up.v[c->in_first];
+    if (in->kind == GS_SKIP)
+      c->in_first++;
+    else if (in->clock + in->len <= c->clock && (in->known = known_but_cuts(p, in)))
+      return c->in_first;
+    else if (in->clock + in->len <= c->sim)
       c->in_first++;
     else if (in->clock <= c->sim)
       return c->in_first;
     else
       break;
   }
-  if (c->pending == 0)
-    return -1;
-  uint32_t node = gs_ptree_before(&p->doc->pending->structs, client, c->sim);
+  uint32_t node = waiting_at(p->doc, client, c->sim);
+  return node != 0 ? decode_waiting(p, node) : -1;
+}
+
+/* The update's struct at the simulated clock is blocked. Another copy may wait that is not. Yjs takes it when it
+ * is one of a run that began to wait before that clock. */
+static int64_t older_copy(plan *p, uint32_t client)
+{
+  const gs_client *c = &p->doc->clients[client];
+  const gs_ptree *t = &p->doc->pending->structs;
+  uint32_t node = waiting_at(p->doc, client, c->sim);
   if (node == 0)
     return -1;
-  const gs_pnode *nd = &p->doc->pending->structs.v[node];
-  if (nd->clock + nd->len <= c->sim)
-    return -1;
-  if (!gs_grow(p->doc->alloc, &p->up.v, &p->up.cap, (size_t)p->up.n + 1, sizeof(gs_in))) {
-    p->nomem = true;
-    return -1;
+  uint32_t clock = t->v[node].clock;
+  if (clock == c->sim) {
+    uint32_t before = clock > 0 ? gs_ptree_before(t, client, clock - 1) : 0;
+    if (before == 0 || t->v[before].clock + t->v[before].len != clock)
+      return -1;
   }
-  gs_in *in = &p->up.v[p->up.n];
-  gs_pending_decode(p->doc, nd, in);
-  in->pending = node;
-  return p->up.n++;
+  return decode_waiting(p, node);
 }
 
 static bool missing(plan *p, uint32_t self, gs_id dep, gs_id *out)
@@ -95,33 +164,51 @@ static bool missing(plan *p, uint32_t self, gs_id dep, gs_id *out)
   return true;
 }
 
+static bool blocked(plan *p, const gs_in *in, gs_id *dep)
+{
+  return missing(p, in->client, in->origin, dep) || missing(p, in->client, in->right_origin, dep) ||
+         missing(p, in->client, in->parent, dep);
+}
+
 static void plan_client(plan *p, uint32_t client)
 {
   gesso_doc *doc = p->doc;
+  (void)simulated(p, client);
   gs_wait_no_more(doc, client);
   for (;;) {
     int64_t i = next_struct(p, client);
     if (i < 0 || p->nomem)
       return;
-    const gs_in *in = &p->up.v[i];
     gs_id dep;
-    if (missing(p, client, in->origin, &dep) || missing(p, client, in->right_origin, &dep) ||
-        missing(p, client, in->parent, &dep)) {
-      gs_wait_for(doc, client, dep.client, dep.clock);
-      if (in->pending != 0)
-        p->up.n--;
-      return;
+    if (p->up.v[i].known && blocked(p, &p->up.v[i], &dep)) {
+      doc->clients[client].in_first++;
+      continue;
     }
+    if (blocked(p, &p->up.v[i], &dep)) {
+      int64_t older = p->up.v[i].pending == 0 ? older_copy(p, client) : -1;
+      bool wait = older < 0 || blocked(p, &p->up.v[older], &dep);
+      if (wait && (older >= 0 || p->up.v[i].pending != 0))
+        p->up.n--;
+      if (wait) {
+        gs_wait_for(doc, client, dep.client, dep.clock);
+        return;
+      }
+      i = older;
+    }
+    const gs_in *in = &p->up.v[i];
     gs_client *c = &doc->clients[client];
     if (in->pending == 0)
       c->in_first++;
     if (!push(p, &p->order, &p->norder, &p->order_cap, (uint32_t)i))
       return;
+    if (in->known)
+      continue;
     c->sim = in->clock + in->len;
     c->appends++;
     for (uint32_t w = c->waiters, next; w != 0; w = next) {
       next = doc->clients[w].wait_next;
       if (doc->clients[w].wait_clock < c->sim) {
+        (void)simulated(p, w);
         gs_wait_no_more(doc, w);
         if (!push(p, &p->ready, &p->nready, &p->ready_cap, w))
           return;
@@ -224,12 +311,14 @@ static gesso_status reserve(plan *p)
     doc->astral = has_astral(&p->up.v[p->order[i]]);
   for (uint32_t i = 0; i < p->norder; i++) {
     const gs_in *in = &p->up.v[p->order[i]];
-    items++;
+    items += !in->known;
     /* An origin that is the struct before this one ends where that one ends. */
     if (in->origin.client != 0 && !(in->origin.client == in->client && in->origin.clock + 1 == in->clock))
       will_cut(p, in->origin.client, 1, &items);
     if (in->right_origin.client != 0)
       will_cut(p, in->right_origin.client, 1, &items);
+    if (in->known)
+      continue;
     if (in->content.len > GS_INLINE_MAX)
       text += in->content.len;
     types += in->kind == GS_TYPE;
@@ -304,6 +393,13 @@ static void set_content(gesso_doc *doc, gs_item *it, const gs_in *in, uint32_t o
 
 static void integrate_in(gesso_doc *doc, const gs_in *in)
 {
+  if (in->known) {
+    if (in->origin.client != 0)
+      (void)gs_clean_end(doc, in->origin);
+    if (in->right_origin.client != 0)
+      (void)gs_clean_start(doc, in->right_origin);
+    return;
+  }
   uint32_t offset = doc->clients[in->client].clock - in->clock;
   gs_txn_touch_reserved(doc, in->client);
   if (in->kind == GS_GC) {
@@ -367,6 +463,23 @@ static void start_finder(plan *p)
     gs_finder_start(doc, best, structs, doc->clients[best].sim);
 }
 
+/* Of the copies of what waits next the merge kept one, which may be another than the one the plan looked at. */
+static void wait_for_kept_copy(plan *p, uint32_t client)
+{
+  gesso_doc *doc = p->doc;
+  uint32_t node = waiting_at(doc, client, doc->clients[client].clock);
+  gs_wait_no_more(doc, client);
+  if (node == 0)
+    return;
+  gs_in in;
+  gs_id dep;
+  gs_pending_decode(doc, &doc->pending->structs.v[node], &in);
+  if (blocked(p, &in, &dep))
+    gs_wait_for(doc, client, dep.client, dep.clock);
+  else if (!push(p, &p->ready, &p->nready, &p->ready_cap, client))
+    doc->pending->look_at_all = true;
+}
+
 static void execute(plan *p)
 {
   gesso_doc *doc = p->doc;
@@ -404,16 +517,35 @@ static void execute(plan *p)
            doc->pending->structs.v[node].clock + doc->pending->structs.v[node].len <= state)
       gs_pending_remove(doc, node);
   }
+  gs_merge_order order = { 0 };
   for (uint32_t i = 0; i < p->up.nclients; i++) {
     const gs_client *c = &doc->clients[p->up.clients[i]];
     if (c->in_first < c->in_end)
-      gs_pending_merge_reserved(doc, &p->up.v[c->in_first], c->in_end - c->in_first);
+      gs_pending_merge_reserved(doc, &p->up.v[c->in_first], c->in_end - c->in_first, &order);
   }
+  for (uint32_t i = 0; i < p->up.nclients; i++)
+    wait_for_kept_copy(p, p->up.clients[i]);
   /* Only now: what was just put there may wait for what the plan found missing. */
   for (uint32_t i = 0; i < p->ninvolved; i++)
     if (doc->clients[p->involved[i]].pending == 0)
       gs_wait_no_more(doc, p->involved[i]);
   gs_pending_tidy(doc);
+}
+
+/* Some of what waited and was not looked at, since the update had another copy of it, need not wait. */
+static void execute_kept_copies(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 0; i < p->up.nclients; i++)
+    doc->clients[p->up.clients[i]].in_first = doc->clients[p->up.clients[i]].in_end = 0;
+  p->up.nclients = p->up.dels.n = p->norder = p->ninvolved = 0;
+  p->epoch = ++doc->plan_epoch;
+  while (p->nready > 0 && !p->nomem)
+    plan_client(p, p->ready[--p->nready]);
+  if (reserve(p) == GESSO_OK)
+    execute(p);
+  else
+    doc->pending->look_at_all = true;
 }
 
 static gesso_status fail(gesso_error *error_out, gesso_status st, const char *message)
@@ -438,7 +570,8 @@ gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error 
    * place at once. In the other order it would walk past all before it. */
   if (p.up.nclients > 1)
     qsort_r(p.up.clients, p.up.nclients, sizeof *p.up.clients, higher_id_first, doc);
-  if (doc->pending->look_at_all)
+  bool all = doc->pending->look_at_all;
+  if (all)
     look_at_all(&p);
   for (uint32_t i = p.up.nclients; i-- > 0 && !p.nomem;)
     (void)push(&p, &p.ready, &p.nready, &p.ready_cap, p.up.clients[i]);
@@ -446,22 +579,20 @@ gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error 
     plan_client(&p, p.ready[--p.nready]);
   st = reserve(&p);
   if (st != GESSO_OK) {
-    doc->pending->look_at_all = true;
+    if (all || p.nomem)
+      doc->pending->look_at_all = true;
+    else
+      restore_waits(&p, nclients);
     st = fail(error_out, st, st == GESSO_E_LIMIT ? "too many structs wait for missing ones" : "out of memory");
     goto out;
   }
   gesso_doc_begin(doc);
   doc->txn.remote = true;
   execute(&p);
+  if (p.nready > 0)
+    execute_kept_copies(&p);
 out:
   if (st != GESSO_OK) {
-    if (doc->nclients > nclients)
-      /* Nobody may stay linked to a client that goes. */
-      for (uint32_t i = 1; i < nclients; i++) {
-        gs_client *c = &doc->clients[i];
-        c->wait_client = c->wait_next = c->wait_prev = c->waiters = 0;
-        doc->pending->look_at_all = true;
-      }
     gs_update_finish(doc, &p.up);
     gs_clients_truncate(doc, nclients);
     gs_keys_truncate(doc, nkeys, key_text_len);

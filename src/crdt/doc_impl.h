@@ -161,6 +161,7 @@ typedef struct gs_client {
   /* plan.c, while an update is being applied */
   uint32_t sim;          /* state as planned so far */
   uint32_t sim_epoch;
+  uint32_t was_wait_client, was_wait_clock; /* before the plan */
   uint32_t in_first, in_end; /* its structs in the decoded update */
   uint32_t appends, cuts;    /* what the plan does to its structs, at most */
 } gs_client;

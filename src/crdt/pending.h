@@ -43,8 +43,16 @@ void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_in *out);
 
 /* Room for n more structs with that many bytes, and for that many more delete ranges. */
 GESSO_MUST_USE bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t dels);
-/* Adds structs of one client, in the order of their clocks. */
-void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n);
+/* What merging the structs of an update, highest client first, remembers from one client to the next: the last
+ * client (0: none yet), and whether the update's structs lasted longer there than those that waited before. */
+typedef struct gs_merge_order {
+  uint32_t client;
+  bool new_last;
+  uint32_t looks;
+} gs_merge_order;
+
+/* Adds structs of one client, in the order of their clocks. pending_merge.c */
+void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_merge_order *order);
 void gs_pending_remove(gesso_doc *doc, uint32_t node);
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r);
 /* Gathers the bytes when most of them are garbage. */

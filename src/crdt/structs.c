@@ -78,12 +78,15 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n)
 {
   if (n >= doc->nclients)
     return;
-  for (uint32_t i = n; i < doc->nclients; i++)
-    gs_client_finish(doc, &doc->clients[i]);
-  doc->nclients = n;
-  memset(doc->client_hash, 0, doc->client_hash_cap * sizeof *doc->client_hash);
-  for (uint32_t i = 1; i < n; i++)
-    client_hash_put(doc, i);
+  /* The last one in stands at the end of its row of probes: taking it out leaves no hole. */
+  uint32_t mask = doc->client_hash_cap - 1;
+  while (doc->nclients > n) {
+    uint32_t ix = --doc->nclients, h = hash_id(doc->clients[ix].id) & mask;
+    while (doc->client_hash[h] != ix)
+      h = (h + 1) & mask;
+    doc->client_hash[h] = 0;
+    gs_client_finish(doc, &doc->clients[ix]);
+  }
 }
 
 /* Chunks are kept with capacity for what was reserved. A chunk that is full at GS_CHUNK_MAX is split

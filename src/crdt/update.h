@@ -22,6 +22,7 @@ typedef struct gs_in {
   uint8_t type_kind;  /* GS_TYPE */
   bool has_parent;    /* the parent is spelled out: root or parent */
   bool has_sub;       /* the info byte says that there is a map key */
+  bool known;         /* it is there already, only what it cuts is not cut */
   gs_id origin, right_origin;
   gs_id parent;       /* item that holds the parent type */
   uint32_t root;      /* key: name of the root that is the parent */
