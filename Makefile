@@ -9,7 +9,7 @@
 #   make bench        tables beside Yjs                  make cover     coverage report
 #   make lint         layers, sizes, form, cppcheck      make check     what CI runs, all of it, here
 #
-#   make interop SEED=n | SESSIONS=n | REPLAY=file       make bench TRACE=file
+#   make interop SEED=n | SESSIONS=n | BYTES=n | REPLAY=file  make bench TRACE=file
 #   PAGE=no builds without the page. JOBS=n compilers at once.
 
 BUILD ?= build
@@ -18,6 +18,7 @@ MESON_FLAGS ?=
 PAGE ?= $(if $(and $(shell command -v node 2>/dev/null),$(shell command -v npm 2>/dev/null)),yes,no)
 SESSIONS ?= 500
 EDITS ?= 200
+BYTES ?= 500
 SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
@@ -54,7 +55,7 @@ asan: build-asan/build.ninja
 	$(NINJA) -C build-asan
 	tools/meson-tests build-asan --no-suite crash --timeout-multiplier 5
 
-INTEROP = node tests/interop/interop.mjs --sessions $(SESSIONS) --edits $(EDITS) $(if $(SEED),--seed $(SEED)) \
+INTEROP = node tests/interop/interop.mjs --sessions $(SESSIONS) --edits $(EDITS) --bytes $(BYTES) $(if $(SEED),--seed $(SEED)) \
           $(if $(REPLAY),--replay $(REPLAY))
 
 interop: all tests/interop/node_modules/.package-lock.json

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct command *const groups[] = { doc_commands, read_commands, edit_commands, position_commands };
+static const struct command *const groups[] = { doc_commands, read_commands, edit_commands, position_commands,
+                                               bytes_commands };
 
 static gesso_doc *docs[SLOTS];
 

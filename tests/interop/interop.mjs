@@ -1,6 +1,6 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
-//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--seed N]
+//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--bytes 2000] [--seed N]
 //                    [--replay FILE] [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
@@ -20,6 +20,7 @@ import {
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runPositions } from './positions.mjs'
+import { runBytes } from './bytes.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
     sessions: { type: 'string', default: '500' },
     edits: { type: 'string', default: '200' },
     positions: { type: 'string', default: '500' },
+    bytes: { type: 'string', default: '2000' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     replay: { type: 'string' },
@@ -231,7 +233,8 @@ if (options.replay) {
   }
   console.log(`${count} sessions, ${updates} updates delivered, ${((Date.now() - started) / 1000).toFixed(1)} s`)
   const edits = options.seed ? 0 : Number(options.edits)
-  const suites = [[runEdits, edits], [runPositions, options.seed ? 0 : Number(options.positions)]]
+  const suites = [[runEdits, edits], [runPositions, options.seed ? 0 : Number(options.positions)],
+    [runBytes, options.seed ? 0 : Number(options.bytes)]]
   for (const [runSuite, scripts] of suites) {
     if (scripts === 0) continue
     const since = Date.now()

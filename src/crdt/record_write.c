@@ -1,0 +1,418 @@
+#include "crdt/record.h"
+#include "wire/any.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
+
+enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80 };
+
+/* --- contents, without their first `offset` elements --- */
+
+static gs_jstr text_from(const gs_record *rec, uint64_t offset, bool replace)
+{
+  gs_jstr s = rec->text;
+  if (offset == 0)
+    return s;
+  if (s.units != GS_UNITS_UNKNOWN)
+    s.units -= (size_t)offset;
+  if (s.low != 0)
+    offset--;
+  s.low = 0;
+  int pair;
+  size_t skip = gs_utf8_offset_of(s.utf8, (size_t)offset, &pair);
+  if (pair) {
+    const uint8_t *p = s.utf8.data + skip;
+    s.low = replace ? 0xfffd : (uint16_t)(0xdc00 | (p[2] & 15) << 6 | (p[3] & 63));
+    skip += 4;
+  }
+  s.utf8.data += skip;
+  s.utf8.len -= skip;
+  return s;
+}
+
+static gesso_bytes values_from(const gs_record *rec, uint64_t offset)
+{
+  gs_reader rd = gs_reader_of(rec->value);
+  for (; offset > 0; offset--) {
+    if (rec->kind == GS_ANY)
+      gs_any_skip(&rd);
+    else
+      (void)gs_read_bytes(&rd);
+  }
+  return (gesso_bytes){ rd.at, gs_reader_left(&rd) };
+}
+
+/* JSON of a v1 update as the Any value of a v2 one, and back. */
+static void json_to_any(gs_writer *w, gs_buf *out, gesso_bytes json)
+{
+  gesso_status st = gs_json_to_any(json, out);
+  if (st != GESSO_OK && w->err == GESSO_OK)
+    w->err = st;
+}
+
+static void any_to_json(gs_writer *w, gs_buf *out, gesso_bytes any)
+{
+  gs_buf json = gs_buf_make(NULL);
+  gs_reader rd = gs_reader_of(any);
+  if (!gs_any_to_json(&rd, &json) && w->err == GESSO_OK)
+    w->err = json.err != GESSO_OK ? json.err : rd.err != GESSO_OK ? rd.err : GESSO_E_CORRUPT; /* undefined is no JSON */
+  gs_write_bytes(out, gs_buf_bytes(&json));
+  gs_buf_finish(&json);
+}
+
+/* --- v1 --- */
+
+static void write_id(gs_buf *out, gs_wire_id id)
+{
+  gs_write_varuint(out, id.client);
+  gs_write_varuint(out, id.clock);
+}
+
+static void write_jstr(gs_buf *out, gs_jstr s)
+{
+  gs_write_varuint(out, gs_jstr_bytes(s));
+  gs_jstr_write(out, s);
+}
+
+static void write_content_v1(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
+{
+  gs_buf *out = &w->rest;
+  gesso_bytes values;
+  switch (rec->kind) {
+  case GS_DELETED:
+    gs_write_varuint(out, rec->len - offset);
+    break;
+  case GS_JSON:
+    gs_write_varuint(out, rec->len - offset);
+    if (rec->v2) {
+      gs_reader rd = gs_reader_of((gesso_bytes){ NULL, 0 });
+      gs_strings strings = rec->json;
+      for (uint64_t i = 0; i < rec->len; i++) {
+        gs_jstr s = gs_strings_next(&rd, &strings);
+        if (i >= offset)
+          write_jstr(out, s);
+      }
+      break;
+    }
+    values = values_from(rec, offset);
+    gs_buf_write(out, values.data, values.len);
+    break;
+  case GS_ANY:
+    gs_write_varuint(out, rec->len - offset);
+    values = values_from(rec, offset);
+    gs_buf_write(out, values.data, values.len);
+    break;
+  case GS_BINARY:
+    gs_write_bytes(out, rec->value);
+    break;
+  case GS_STRING:
+    write_jstr(out, text_from(rec, offset, replace));
+    break;
+  case GS_FORMAT:
+    write_jstr(out, rec->text);
+    /* fall through */
+  case GS_EMBED:
+    if (rec->v2)
+      any_to_json(w, out, rec->value);
+    else
+      gs_write_bytes(out, rec->value);
+    break;
+  case GS_TYPE:
+    gs_write_varuint(out, rec->type_kind);
+    if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
+      write_jstr(out, rec->text);
+    break;
+  case GS_DOC:
+    write_jstr(out, rec->text);
+    gs_buf_write(out, rec->value.data, rec->value.len);
+    break;
+  }
+}
+
+static uint8_t info_of(const gs_writer *w, const gs_record *rec, uint64_t offset)
+{
+  bool key = w->keep_key_bit ? rec->info_sub : rec->has_sub;
+  return (uint8_t)(rec->kind | (rec->has_origin || offset > 0 ? ORIGIN : 0) | (rec->has_right ? RIGHT_ORIGIN : 0) |
+                   (key ? MAP_KEY : 0));
+}
+
+static void write_v1(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
+{
+  gs_buf *out = &w->rest;
+  if (rec->kind == GS_GC || rec->kind == GS_SKIP) {
+    gs_buf_put(out, rec->kind);
+    gs_write_varuint(out, rec->len - offset);
+    return;
+  }
+  gs_buf_put(out, info_of(w, rec, offset));
+  if (offset == 0 && rec->raw.len > 0) {
+    gs_buf_write(out, rec->raw.data + 1, rec->raw.len - 1);
+    return;
+  }
+  if (offset > 0)
+    write_id(out, (gs_wire_id){ rec->client, rec->clock + offset - 1 });
+  else if (rec->has_origin)
+    write_id(out, rec->origin);
+  if (rec->has_right)
+    write_id(out, rec->right_origin);
+  if (rec->has_parent && offset == 0) {
+    gs_write_varuint(out, rec->has_root);
+    if (rec->has_root)
+      write_jstr(out, rec->root);
+    else
+      write_id(out, rec->parent);
+    if (rec->has_sub)
+      write_jstr(out, rec->sub);
+  }
+  write_content_v1(w, rec, offset, replace);
+}
+
+/* --- v2 --- */
+
+static void put_id(gs_columns_out *c, gs_col_writer *clocks, gs_wire_id id)
+{
+  gs_col_put_uint(&c->clients, id.client);
+  gs_col_put_diff(clocks, id.clock);
+}
+
+/* Yjs gives every key a new number, though it could name one again. */
+static void put_key(gs_columns_out *c, gs_jstr s)
+{
+  gs_col_put_diff(&c->key_clocks, c->nkeys++);
+  gs_strings_put(&c->strings, s);
+}
+
+static void put_json_strings(gs_columns_out *c, const gs_record *rec, uint64_t offset)
+{
+  gs_reader rd = gs_reader_of(rec->value);
+  gs_strings strings = rec->json;
+  for (uint64_t i = 0; i < rec->len; i++) {
+    gs_jstr s = rec->v2 ? gs_strings_next(&rd, &strings) : gs_jstr_of(gs_read_bytes(&rd), GS_UNITS_UNKNOWN);
+    if (i >= offset)
+      gs_strings_put(&c->strings, s);
+  }
+}
+
+static void put_content_v2(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
+{
+  gs_columns_out *c = w->columns;
+  gs_buf *rest = &w->rest;
+  switch (rec->kind) {
+  case GS_DELETED:
+    gs_col_put_uint(&c->lens, rec->len - offset);
+    break;
+  case GS_JSON:
+    gs_col_put_uint(&c->lens, rec->len - offset);
+    put_json_strings(c, rec, offset);
+    break;
+  case GS_ANY: {
+    gs_col_put_uint(&c->lens, rec->len - offset);
+    gesso_bytes values = values_from(rec, offset);
+    gs_buf_write(rest, values.data, values.len);
+    break;
+  }
+  case GS_BINARY:
+    gs_write_bytes(rest, rec->value);
+    break;
+  case GS_STRING:
+    gs_strings_put(&c->strings, text_from(rec, offset, replace));
+    break;
+  case GS_FORMAT:
+    put_key(c, rec->text);
+    /* fall through */
+  case GS_EMBED:
+    if (rec->v2)
+      gs_buf_write(rest, rec->value.data, rec->value.len);
+    else
+      json_to_any(w, rest, rec->value);
+    break;
+  case GS_TYPE:
+    gs_col_put_uint(&c->types, rec->type_kind);
+    if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
+      put_key(c, rec->text);
+    break;
+  case GS_DOC:
+    gs_strings_put(&c->strings, rec->text);
+    gs_buf_write(rest, rec->value.data, rec->value.len);
+    break;
+  }
+}
+
+static void write_v2(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
+{
+  gs_columns_out *c = w->columns;
+  if (rec->kind == GS_GC || rec->kind == GS_SKIP) {
+    gs_col_put_rle(&c->infos, rec->kind);
+    if (rec->kind == GS_GC)
+      gs_col_put_uint(&c->lens, rec->len - offset);
+    else
+      gs_write_varuint(&w->rest, rec->len - offset);
+    return;
+  }
+  gs_col_put_rle(&c->infos, info_of(w, rec, offset));
+  if (offset > 0)
+    put_id(c, &c->lefts, (gs_wire_id){ rec->client, rec->clock + offset - 1 });
+  else if (rec->has_origin)
+    put_id(c, &c->lefts, rec->origin);
+  if (rec->has_right)
+    put_id(c, &c->rights, rec->right_origin);
+  if (rec->has_parent && offset == 0) {
+    gs_col_put_rle(&c->parents, rec->has_root);
+    if (rec->has_root)
+      gs_strings_put(&c->strings, rec->root);
+    else
+      put_id(c, &c->lefts, rec->parent);
+    if (rec->has_sub)
+      gs_strings_put(&c->strings, rec->sub);
+  }
+  put_content_v2(w, rec, offset, replace);
+}
+
+gesso_status gs_columns_finish(gs_columns_out *c, gs_buf *rest, gesso_buffer *out)
+{
+  gs_col_flush_diff(&c->key_clocks);
+  gs_col_flush_uint(&c->clients);
+  gs_col_flush_diff(&c->lefts);
+  gs_col_flush_diff(&c->rights);
+  gs_col_flush_uint(&c->types);
+  gs_col_flush_uint(&c->lens);
+  gs_strings_flush(&c->strings);
+  gs_col_flush_uint(&c->strings.lens);
+  gs_buf text = gs_buf_make(NULL), buf = gs_buf_make(NULL);
+  gs_write_bytes(&text, gs_buf_bytes(&c->strings.text));
+  gs_buf_write(&text, c->strings.lens.buf.b.data, c->strings.lens.buf.b.len);
+  const gs_buf *columns[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
+                              &text, &c->parents.buf, &c->types.buf, &c->lens.buf };
+  gesso_status st = rest->err;
+  size_t size = 1 + rest->b.len;
+  for (size_t i = 0; i < GS_COUNT(columns); i++) {
+    size += columns[i]->b.len + 10;
+    st = st == GESSO_OK ? columns[i]->err : st;
+  }
+  st = st == GESSO_OK ? c->strings.text.err : st;
+  st = st == GESSO_OK ? c->strings.lens.buf.err : st;
+  if (st == GESSO_OK && gs_buf_room(&buf, size)) {
+    gs_buf_put(&buf, 0);
+    for (size_t i = 0; i < GS_COUNT(columns); i++)
+      gs_write_bytes(&buf, gs_buf_bytes(columns[i]));
+    gs_buf_write(&buf, rest->b.data, rest->b.len);
+  }
+  st = st == GESSO_OK ? buf.err : st;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&text);
+  gs_buf_finish(&buf);
+  return st;
+}
+
+void gs_columns_close(gs_columns_out *c)
+{
+  gs_buf *all[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf, &c->parents.buf,
+                    &c->types.buf, &c->lens.buf, &c->strings.text, &c->strings.lens.buf };
+  for (size_t i = 0; i < GS_COUNT(all); i++)
+    gs_buf_finish(all[i]);
+}
+
+/* --- updates --- */
+
+void gs_writer_open(gs_writer *w, bool v2)
+{
+  *w = (gs_writer){ .rest = gs_buf_make(NULL) };
+  if (v2 && (w->columns = GS_NEW(NULL, gs_columns_out)) == NULL)
+    w->err = GESSO_E_NOMEM;
+  gs_buf_put(&w->rest, 0); /* for the number of blocks, which mostly is one byte */
+}
+
+/* Puts a number before what was written from `at` on. */
+static void insert_number(gs_buf *buf, size_t at, uint64_t n)
+{
+  uint8_t bytes[10];
+  size_t len = (size_t)(gs_put_varuint(bytes, n) - bytes);
+  if (!gs_buf_room(buf, len))
+    return;
+  memmove(buf->b.data + at + len, buf->b.data + at, buf->b.len - at);
+  memcpy(buf->b.data + at, bytes, len);
+  buf->b.len += len;
+}
+
+static void end_block(gs_writer *w)
+{
+  if (w->written > 0)
+    insert_number(&w->rest, w->block, w->written);
+  w->written = 0;
+}
+
+void gs_writer_put(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
+{
+  if (w->err != GESSO_OK)
+    return;
+  uint64_t clock = rec->clock + offset;
+  if (w->written > 0 && (rec->client != w->client || clock != w->clock))
+    end_block(w);
+  if (w->written == 0) {
+    w->client = rec->client;
+    w->block = w->rest.b.len;
+    w->blocks++;
+    if (w->columns == NULL)
+      gs_write_varuint(&w->rest, rec->client);
+    else
+      gs_col_put_uint(&w->columns->clients, rec->client);
+    gs_write_varuint(&w->rest, clock);
+  }
+  if (w->columns == NULL)
+    write_v1(w, rec, offset, replace);
+  else
+    write_v2(w, rec, offset, replace);
+  w->written++;
+  w->clock = rec->clock + rec->len;
+  size_t size = w->rest.b.len + (w->columns != NULL ? w->columns->strings.text.b.len : 0);
+  if (w->err == GESSO_OK && w->max != 0 && size > w->max)
+    w->err = GESSO_E_LIMIT;
+}
+
+gesso_status gs_writer_finish(gs_writer *w, const gs_deletes *d, gesso_buffer *out)
+{
+  end_block(w);
+  if (w->rest.err == GESSO_OK && w->rest.b.len > 0) {
+    if (w->blocks < 0x80) {
+      w->rest.b.data[0] = (uint8_t)w->blocks;
+    } else {
+      w->rest.b.data[0] = (uint8_t)(w->blocks | 0x80);
+      insert_number(&w->rest, 1, w->blocks >> 7);
+    }
+  }
+  gs_deletes_write(&w->rest, w->columns != NULL, d);
+  gesso_status st = w->err != GESSO_OK ? w->err : w->rest.err;
+  if (st == GESSO_OK && w->columns != NULL)
+    st = gs_columns_finish(w->columns, &w->rest, out);
+  else if (st == GESSO_OK)
+    *out = gs_buf_take(&w->rest);
+  gs_writer_close(w);
+  return st;
+}
+
+void gs_writer_close(gs_writer *w)
+{
+  if (w->columns != NULL)
+    gs_columns_close(w->columns);
+  gs_free(NULL, w->columns, sizeof *w->columns);
+  w->columns = NULL;
+  gs_buf_finish(&w->rest);
+}
+
+gesso_status gs_copy_rest(gs_records *r, gs_writer *w, gesso_buffer *out, gesso_error *error_out)
+{
+  gs_deletes d = { 0 };
+  gesso_status written = GESSO_OK;
+  if (r->rd.err == GESSO_OK && w->err == GESSO_OK)
+    gs_deletes_read(r, &d);
+  if (r->rd.err == GESSO_OK && w->err == GESSO_OK && !gs_deletes_by_client(&d, w->columns != NULL))
+    w->err = GESSO_E_NOMEM;
+  if (r->rd.err == GESSO_OK)
+    written = gs_writer_finish(w, &d, out);
+  else
+    gs_writer_close(w);
+  gs_deletes_finish(&d);
+  gesso_status st = gs_records_status(r, written, error_out);
+  gs_records_close(r);
+  return st;
+}
