@@ -20,6 +20,8 @@ static void link_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix, uint32_t at,
   r->right = l->right;
   l->right = right_ix;
   l->len = at;
+  if (gs_redone(doc, left_ix).client != 0)
+    doc->redone[right_ix] = (gs_id){ doc->redone[left_ix].client, doc->redone[left_ix].clock + at };
   gs_slot *slot = &doc->slots[r->slot];
   if (r->right == 0)
     slot->tail = right_ix;

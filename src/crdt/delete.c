@@ -3,8 +3,7 @@
 #include "crdt/ops.h"
 #include "crdt/seq.h"
 
-/* Nested types are worked off through types[].work_next, so that depth costs no stack. */
-static void mark_deleted(gesso_doc *doc, gs_ix ix, uint32_t *work)
+static void mark_deleted(gesso_doc *doc, gs_ix ix)
 {
   gs_item *it = &doc->items[ix];
   const gs_slot *slot = &doc->slots[it->slot];
@@ -17,36 +16,59 @@ static void mark_deleted(gesso_doc *doc, gs_ix ix, uint32_t *work)
   }
   gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
   gs_txn_changed(doc, slot->type, slot->key);
-  if (gs_kind(it) == GS_TYPE) {
-    doc->types[it->c.type].work_next = *work;
-    *work = it->c.type;
-  }
 }
 
-/* A child that is deleted already will be a gc range soon and may merge then. */
-static void delete_child(gesso_doc *doc, gs_ix ix, uint32_t *work)
+/* The value of the first key from that slot on. */
+static gs_ix value_from(const gesso_doc *doc, uint32_t slot)
 {
-  const gs_item *it = &doc->items[ix];
-  if (!gs_is_deleted(it))
-    mark_deleted(doc, ix, work);
-  else if (it->clock < gs_before(doc, gs_client_of(it)))
-    gs_txn_mergeable(doc, gs_client_of(it), it->clock);
+  while (slot != 0 && doc->slots[slot].tail == 0)
+    slot = doc->slots[slot].next;
+  return slot != 0 ? doc->slots[slot].tail : 0;
 }
 
+static gs_ix first_child(const gesso_doc *doc, uint32_t type)
+{
+  uint32_t seq = doc->types[type].seq;
+  return seq != 0 && doc->slots[seq].head != 0 ? doc->slots[seq].head : value_from(doc, doc->types[type].maps);
+}
+
+static gs_ix next_child(const gesso_doc *doc, gs_ix ix)
+{
+  const gs_slot *slot = &doc->slots[doc->items[ix].slot];
+  if (slot->key != 0)
+    return value_from(doc, slot->next);
+  return doc->items[ix].right != 0 ? doc->items[ix].right : value_from(doc, doc->types[slot->type].maps);
+}
+
+/* Children go in the order of Yjs, depth first, the sequence before the keys: the order of deletions decides
+ * which ids their redone copies get. The way back up is in the types, so depth costs no stack. */
 void gs_item_delete(gesso_doc *doc, gs_ix ix)
 {
-  uint32_t work = 0;
   if (gs_is_deleted(&doc->items[ix]))
     return;
-  mark_deleted(doc, ix, &work);
-  while (work != 0) {
-    uint32_t type = work;
-    work = doc->types[type].work_next;
-    if (doc->types[type].seq != 0)
-      for (gs_ix i = doc->slots[doc->types[type].seq].head; i != 0; i = doc->items[i].right)
-        delete_child(doc, i, &work);
-    for (uint32_t s = doc->types[type].maps; s != 0; s = doc->slots[s].next)
-      delete_child(doc, doc->slots[s].tail, &work);
+  mark_deleted(doc, ix);
+  if (gs_kind(&doc->items[ix]) != GS_TYPE)
+    return;
+  gs_ix holder = ix, child = first_child(doc, doc->items[ix].c.type);
+  for (;;) {
+    while (child == 0) {
+      if (holder == ix)
+        return;
+      child = next_child(doc, holder);
+      holder = doc->types[doc->slots[doc->items[holder].slot].type].item;
+    }
+    const gs_item *it = &doc->items[child];
+    if (!gs_is_deleted(it)) {
+      mark_deleted(doc, child);
+      if (gs_kind(it) == GS_TYPE) {
+        holder = child;
+        child = first_child(doc, it->c.type);
+        continue;
+      }
+    } else if (it->clock < gs_before(doc, gs_client_of(it))) {
+      gs_txn_mergeable(doc, gs_client_of(it), it->clock); /* a gc range soon, and may merge then */
+    }
+    child = next_child(doc, child);
   }
 }
 
@@ -96,6 +118,8 @@ static void to_gc(gesso_doc *doc, gs_ix ix, uint32_t *work)
                            (it->head & GS_ITEM_DELNOW),
                    .clock = it->clock,
                    .len = it->len };
+  if (doc->redone != NULL)
+    doc->redone[ix] = (gs_id){ 0, 0 };
 }
 
 void gs_item_gc(gesso_doc *doc, gs_ix ix)

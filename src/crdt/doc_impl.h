@@ -20,6 +20,8 @@
  *   I6  children of a deleted type are deleted or gc ranges
  *   I7  the position index of a sequence holds its items in order with their visible lengths
  *   I8  a run covers what it stands for; links to packed structs are GS_PACKED, and the runs know them
+ *   I9  what has a redone id is a deleted item, and the redone ids are there
+ *   I10 the sets of undo stacks are sorted, without overlap, and name clocks that are there
  *
  * All-or-nothing: applying an update decodes, plans and reserves before it changes anything. Code that
  * runs after that point uses *_reserved functions, which cannot fail. */
@@ -112,7 +114,8 @@ typedef struct gs_type {
   gs_ix item;          /* the item that holds it; 0 for roots */
   uint32_t name;       /* key of a root's name or of an XML node name */
   uint32_t seq;        /* slot of its sequence; 0 while empty */
-  uint32_t maps;       /* first map slot */
+  uint32_t maps;       /* first map slot; they stand in the order in which the keys came, as in Yjs */
+  uint32_t maps_last;
   uint32_t length;     /* I5 */
   uint32_t work_next;  /* chain of types that wait for deletion or gc */
   uint32_t watch;      /* first subscription to it, see observe.h */
@@ -152,6 +155,8 @@ typedef struct gs_client {
   gs_pos hint; /* where the last look-up ended */
   uint32_t packed_to; /* runs.h: the structs before this clock were looked at */
   uint32_t unpacks;   /* runs.h: scratch */
+  uint32_t rank; /* 1 for the first client of whom something was integrated, and so on; 0: nothing was */
+  uint32_t del_rank, del_epoch; /* the same for deletions of the transaction txn.epoch */
   /* pending.h */
   uint32_t pending;      /* structs of this client that wait */
   uint32_t wait_client;  /* ... for a struct of that client: linked in its waiters */
@@ -187,6 +192,7 @@ typedef struct gs_txn {
   uint32_t *touched; /* clients whose clock moved */
   uint32_t ntouched, touched_cap;
   gs_ranges dels;  /* what was deleted, in order of deletion */
+  uint32_t ndel_clients;
   gs_id *merge;    /* splits that may merge again (Yjs: _mergeStructs) */
   uint32_t nmerge, merge_cap;
   uint32_t *formatted; /* text types that changed and may need their formats cleaned */
@@ -228,7 +234,7 @@ struct gesso_doc {
   bool astral; /* some string has a character outside the BMP: a split may cut a surrogate pair */
 
   gs_client *clients;
-  uint32_t nclients, clients_cap;
+  uint32_t nclients, clients_cap, nranks;
   uint32_t *client_hash;
   uint32_t client_hash_cap;
   gs_finder finder;
@@ -254,6 +260,11 @@ struct gesso_doc {
 
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;
+
+  gs_id *redone; /* undo.h: by item, the id of what brought it back; NULL until something was */
+  uint32_t redone_cap;
+  struct gesso_undo *undo; /* the first of the managers that watch it */
+  uint32_t undo_echoes; /* gs_undo_echo is due so often */
 
   gs_ranges deleted; /* all deleted clocks, found by the first encode after one was deleted */
   bool deleted_known;
@@ -325,6 +336,14 @@ GESSO_MUST_USE bool gs_items_reserve(gesso_doc *doc, size_t n);
 /* A zeroed place. There must be room: gs_items_reserve. */
 gs_ix gs_item_new_reserved(gesso_doc *doc);
 void gs_item_free(gesso_doc *doc, gs_ix ix);
+
+/* Room in doc->redone for each place of items[]; gs_items_reserve keeps it once there is any. */
+GESSO_MUST_USE bool gs_redone_reserve(gesso_doc *doc);
+/* The id of the item that brought this one back (Yjs: redone); client 0: none did. */
+static inline gs_id gs_redone(const gesso_doc *doc, gs_ix ix)
+{
+  return doc->redone != NULL ? doc->redone[ix] : (gs_id){ 0, 0 };
+}
 
 /* --- keys.c --- */
 

@@ -17,6 +17,19 @@ bool gs_items_reserve(gesso_doc *doc, size_t n)
     doc->leaf_of = p;
     doc->leaf_of_cap = doc->items_cap;
   }
+  return doc->redone == NULL || gs_redone_reserve(doc);
+}
+
+bool gs_redone_reserve(gesso_doc *doc)
+{
+  if (doc->redone_cap >= doc->items_cap)
+    return true;
+  gs_id *p = gs_resize(doc->alloc, doc->redone, doc->redone_cap * sizeof *p, doc->items_cap * sizeof *p);
+  if (p == NULL)
+    return false;
+  memset(p + doc->redone_cap, 0, (doc->items_cap - doc->redone_cap) * sizeof *p);
+  doc->redone = p;
+  doc->redone_cap = doc->items_cap;
   return true;
 }
 

@@ -12,7 +12,8 @@ static bool mergeable(const gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
   if (kind == GS_GC)
     return true;
   if (l->right != right_ix || !gs_id_eq(r->origin, gs_last_id(l)) ||
-      !gs_id_eq(l->right_origin, r->right_origin))
+      !gs_id_eq(l->right_origin, r->right_origin) || gs_redone(doc, left_ix).client != 0 ||
+      gs_redone(doc, right_ix).client != 0)
     return false;
   return kind == GS_STRING || kind == GS_ANY || kind == GS_JSON || kind == GS_DELETED;
 }

@@ -127,11 +127,12 @@ const gs_item *gs_walk_next(gs_walk *w)
 
 /* --- packing --- */
 
-static bool packable(const gesso_doc *doc, const gs_item *it)
+static bool packable(const gesso_doc *doc, gs_ix ix)
 {
+  const gs_item *it = &doc->items[ix];
   if ((it->head & ((1u << GS_CLIENT_SHIFT) - 1)) != (GS_ITEM_DELETED | GS_DELETED))
     return false;
-  return doc->slots[it->slot].key != 0 && it->right != 0;
+  return doc->slots[it->slot].key != 0 && it->right != 0 && gs_redone(doc, ix).client == 0;
 }
 
 /* Whether the two, neighbours in clocks, follow each other in their chain too: they may become one item yet. */
@@ -248,7 +249,7 @@ static uint32_t stretch(const gesso_doc *doc, const gs_chunk *ch, uint32_t at, u
   uint32_t n = 0;
   while (at + n < end && n < RUN_MAX) {
     const gs_item *it = &doc->items[ch->v[at + n]];
-    if (!packable(doc, it))
+    if (!packable(doc, ch->v[at + n]))
       break;
     uint32_t s = slot_in(t, it->slot);
     if (s == GS_RUN_SLOTS) {
@@ -529,7 +530,7 @@ static gs_ix moved(const gs_ix *to, gs_ix ix)
 
 void gs_items_compact(gesso_doc *doc)
 {
-  if (doc->nfree_items < 1024 || doc->nfree_items < doc->nitems / 3 || doc->leaf_of != NULL)
+  if (doc->nfree_items < 1024 || doc->nfree_items < doc->nitems / 3 || doc->leaf_of != NULL || doc->redone != NULL)
     return;
   gs_ix *to = gs_alloc_zero(doc->alloc, doc->nitems * sizeof *to);
   if (to == NULL)

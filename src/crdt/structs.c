@@ -261,6 +261,8 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
   assert(ch->n < ch->cap);
   if (ch->n == 0)
     ch->first = it->clock;
+  if (c->rank == 0)
+    c->rank = ++doc->nranks;
   ch->v[ch->n++] = ix;
   c->clock += it->len;
   if (client == doc->finder.client)

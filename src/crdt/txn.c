@@ -4,6 +4,7 @@
 #include "crdt/observe.h"
 #include "crdt/ops.h"
 #include "crdt/runs.h"
+#include "crdt/undo.h"
 #include "crdt/update.h"
 
 void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
@@ -44,7 +45,12 @@ void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
 {
   gs_ranges *d = &doc->txn.dels;
+  gs_client *c = &doc->clients[client];
   doc->deleted_known = false;
+  if (c->del_epoch != doc->txn.epoch) {
+    c->del_epoch = doc->txn.epoch;
+    c->del_rank = ++doc->txn.ndel_clients;
+  }
   if (d->n > 0) {
     gs_range *last = &d->v[d->n - 1];
     if (last->client == client && last->clock + last->len == clock) {
@@ -312,11 +318,13 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   trim(doc);
   gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
-  txn->dels.n = 0;
+  txn->dels.n = txn->ndel_clients = 0;
   txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = false;
   txn->epoch++;
   if (d != NULL)
     gs_observe_deliver(doc, d);
+  if (doc->undo_echoes > 0)
+    gs_undo_echo(doc);
   return st;
 }
 

@@ -116,8 +116,12 @@ uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key)
   if (key == 0) {
     doc->types[type].seq = slot;
   } else {
-    doc->slots[slot].next = doc->types[type].maps;
-    doc->types[type].maps = slot;
+    gs_type *t = &doc->types[type];
+    if (t->maps != 0)
+      doc->slots[t->maps_last].next = slot;
+    else
+      t->maps = slot;
+    t->maps_last = slot;
     doc->nused_slots++;
     hash_put(doc, slot);
   }
@@ -140,7 +144,7 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
     doc->slots[t->seq] = (gs_slot){ .next = doc->free_slot };
     doc->free_slot = t->seq;
   }
-  t->maps = t->seq = 0;
+  t->maps = t->maps_last = t->seq = 0;
   t->length = 0;
 }
 

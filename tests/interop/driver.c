@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 static const struct command *const groups[] = { doc_commands, read_commands, edit_commands, position_commands,
-                                               bytes_commands };
+                                               bytes_commands, undo_commands };
 
 static gesso_doc *docs[SLOTS];
 

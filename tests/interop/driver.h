@@ -27,7 +27,8 @@ struct command {
 };
 
 /* Each ends with a command without name. */
-extern const struct command doc_commands[], read_commands[], edit_commands[], position_commands[], bytes_commands[];
+extern const struct command doc_commands[], read_commands[], edit_commands[], position_commands[], bytes_commands[],
+  undo_commands[];
 
 _Noreturn void broken(const char *why);
 /* For commands that speak of a second document. */

@@ -48,7 +48,7 @@ function nestedKindOf (type) {
 }
 
 // One edit on both sides. `handles` maps Yjs types to gesso's.
-async function editTwin (r, driver, slot, doc, handles, pieces) {
+export async function editTwin (r, driver, slot, doc, handles, pieces) {
   const live = [...handles.keys()].filter(t => t.doc === doc && (t._item === null || !t._item.deleted))
   const type = r.chance(0.5) ? r.pick(live.slice(0, 3)) : r.pick(live)
   const handle = handles.get(type)
@@ -176,7 +176,7 @@ async function checkTwins (driver, seed, seen) {
 
 // Edits of one transaction: Yjs' side now, since its transactions cannot wait; gesso's side is put
 // into `later`, in the same order.
-function collectEdits (r, later, doc, handles, pieces, count) {
+export function collectEdits (r, later, doc, handles, pieces, count) {
   const record = new Proxy({}, {
     get: (_, name) => (...args) => new Promise(resolve => {
       later.push(async driver => resolve(await driver[name](...args)))

@@ -95,7 +95,7 @@ static void an_old_origin_unpacks(void **state)
   same_state(a, late);
   same_state(a, early);
   same_state(a, plain);
-  reads_json(a, shape_of(a, "s"), GESSO_MAP, "{\"y\":-1,\"x\":1}");
+  reads_json(a, shape_of(a, "s"), GESSO_MAP, "{\"x\":1,\"y\":-1}");
   gesso_doc_destroy(a);
   gesso_doc_destroy(late);
   gesso_doc_destroy(early);
