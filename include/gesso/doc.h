@@ -118,6 +118,13 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_doc_state_vector_json(gesso_doc *doc
  * with half-open, sorted, maximal ranges. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_pending_json(gesso_doc *doc, gesso_buffer *out);
 
+/* The structs that wait, as one v1 update without deletions (Yjs: store.pendingStructs.update); empty when none
+ * wait. NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_pending_update_v1(gesso_doc *doc, gesso_buffer *out);
+/* What they wait for, in the form of an encoded state vector: client ids, and of each the lowest clock that some
+ * struct wants to see integrated before it (Yjs: store.pendingStructs.missing). NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_doc_pending_missing(gesso_doc *doc, gesso_buffer *out);
+
 typedef struct gesso_doc_stats {
   uint64_t structs;               /* items and gc ranges, integrated */
   uint64_t deleted_structs;       /* those of them that are deleted */

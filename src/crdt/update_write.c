@@ -340,13 +340,11 @@ static gesso_status read_state_vector(gesso_doc *doc, gesso_bytes sv, gesso_erro
   return gs_reader_status(&rd, error_out);
 }
 
-gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+/* The structs of each client from its `sim` on, and what waits behind them. */
+static gesso_status write_state(gesso_doc *doc, bool deletes, gesso_buffer *out)
 {
-  *out = (gesso_buffer){ .alloc = doc->mem.inner };
-  gesso_status st = read_state_vector(doc, state_vector, error_out);
-  if (st != GESSO_OK)
-    return st;
   gs_buf buf = gs_buf_make(doc->mem.inner);
+  gesso_status st = GESSO_OK;
   order *ord = gs_alloc(doc->alloc, doc->nclients * sizeof *ord);
   if (ord == NULL) {
     st = GESSO_E_NOMEM;
@@ -377,7 +375,9 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
     if (c->pending > 0)
       (void)pending_structs(doc, &buf, client, at, !some);
   }
-  if (!write_all_deletes(doc, &buf))
+  if (!deletes)
+    gs_write_varuint(&buf, 0);
+  else if (!write_all_deletes(doc, &buf))
     buf.err = GESSO_E_NOMEM;
   st = buf.err;
   if (st == GESSO_OK)
@@ -385,8 +385,58 @@ gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso
 out:
   gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
   gs_buf_finish(&buf);
+  return st;
+}
+
+gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  gesso_status st = read_state_vector(doc, state_vector, error_out);
+  if (st != GESSO_OK)
+    return st;
+  st = write_state(doc, true, out);
   if (st != GESSO_OK && error_out != NULL)
     *error_out = (gesso_error){ st, 0, gesso_status_text(st) };
+  return st;
+}
+
+gesso_status gesso_doc_pending_update_v1(gesso_doc *doc, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  if (doc->pending->structs.count == 0)
+    return GESSO_OK;
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    doc->clients[i].sim = doc->clients[i].clock;
+  return write_state(doc, false, out);
+}
+
+gesso_status gesso_doc_pending_missing(gesso_doc *doc, gesso_buffer *out)
+{
+  *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  uint32_t n = 0;
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    doc->clients[i].sim = UINT32_MAX;
+  for (uint32_t i = 1; i < doc->nclients; i++) {
+    const gs_client *c = &doc->clients[i];
+    if (c->pending == 0)
+      continue;
+    /* Without a link the gap is in front of the client's own structs. */
+    uint32_t on = c->wait_client != 0 ? c->wait_client : i, first = pending_start(doc, i, c->clock);
+    uint32_t clock = c->wait_client != 0 ? c->wait_clock : first > 0 ? first - 1 : 0;
+    n += doc->clients[on].sim == UINT32_MAX;
+    doc->clients[on].sim = GS_MIN(doc->clients[on].sim, clock);
+  }
+  gs_write_varuint(&buf, n);
+  for (uint32_t i = 1; i < doc->nclients; i++)
+    if (doc->clients[i].sim != UINT32_MAX) {
+      gs_write_varuint(&buf, doc->clients[i].id);
+      gs_write_varuint(&buf, doc->clients[i].sim);
+    }
+  gesso_status st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
   return st;
 }
 

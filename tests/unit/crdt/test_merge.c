@@ -163,6 +163,42 @@ static void a_deletion_waits_for_its_text(void **state)
   gesso_doc_destroy(b);
 }
 
+static void what_waits_can_be_taken_along(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2), *c = doc_of(3);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT);
+  gesso_buffer first, second, waiting, missing;
+  gesso_doc_begin(a);
+  type_in(a, t, 0, "hello");
+  assert_int_equal(gesso_doc_commit(a, &first), GESSO_OK);
+  gesso_doc_begin(a);
+  type_in(a, t, 5, " world");
+  cut_out(a, t, 0, 1);
+  assert_int_equal(gesso_doc_commit(a, &second), GESSO_OK);
+  assert_int_equal(gesso_doc_pending_update_v1(b, &waiting), GESSO_OK);
+  assert_int_equal(waiting.len, 0);
+  assert_int_equal(gesso_doc_pending_missing(b, &missing), GESSO_OK);
+  assert_int_equal(missing.len, 1);
+  gesso_buffer_free(&missing);
+  apply(b, view(second));
+  assert_int_equal(gesso_doc_pending_update_v1(b, &waiting), GESSO_OK);
+  assert_int_equal(gesso_doc_pending_missing(b, &missing), GESSO_OK);
+  const uint8_t client_1_clock_4[] = { 1, 1, 4 };
+  assert_int_equal(missing.len, 3);
+  assert_memory_equal(missing.data, client_1_clock_4, 3);
+  apply(c, view(first));
+  apply(c, view(waiting));
+  reads_json(c, gesso_doc_root(c, str("t"), GESSO_TEXT), GESSO_TEXT, "\"hello world\"");
+  gesso_buffer_free(&first);
+  gesso_buffer_free(&second);
+  gesso_buffer_free(&waiting);
+  gesso_buffer_free(&missing);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+  gesso_doc_destroy(c);
+}
+
 static void a_transaction_gives_one_update(void **state)
 {
   (void)state;
@@ -253,6 +289,7 @@ int main(void)
     cmocka_unit_test(deleting_a_nested_type_collects_its_children),
     cmocka_unit_test(updates_wait_for_what_is_missing),
     cmocka_unit_test(a_deletion_waits_for_its_text),
+    cmocka_unit_test(what_waits_can_be_taken_along),
     cmocka_unit_test(a_transaction_gives_one_update),
     cmocka_unit_test(formats_begin_and_end),
     cmocka_unit_test(of_a_struct_that_is_partly_known_the_rest_is_taken),
