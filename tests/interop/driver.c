@@ -12,8 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct command *const groups[] = { doc_commands, read_commands, edit_commands, position_commands,
-                                               bytes_commands, undo_commands };
+static const struct command *const groups[] = {
+  bytes_commands,
+  doc_commands,
+  edit_commands,
+  position_commands,
+  read_commands,
+  snapshot_commands,
+  undo_commands,
+};
 
 static gesso_doc *docs[SLOTS];
 

@@ -27,8 +27,13 @@ struct command {
 };
 
 /* Each ends with a command without name. */
-extern const struct command doc_commands[], read_commands[], edit_commands[], position_commands[], bytes_commands[],
-  undo_commands[];
+extern const struct command bytes_commands[];
+extern const struct command doc_commands[];
+extern const struct command edit_commands[];
+extern const struct command position_commands[];
+extern const struct command read_commands[];
+extern const struct command snapshot_commands[];
+extern const struct command undo_commands[];
 
 _Noreturn void broken(const char *why);
 /* For commands that speak of a second document. */

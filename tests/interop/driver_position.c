@@ -27,6 +27,17 @@ static void give_position(gs_buf *out, const gesso_position *p)
   give_buffer(out, gesso_position_to_json(p, &b), &b);
 }
 
+static gesso_status do_type(struct call *c)
+{
+  gesso_position *p;
+  gesso_place place;
+  gesso_status s = gesso_position_from_json(NULL, arg_bytes(c), &p, &c->error);
+  if (s == GESSO_OK)
+    s = gesso_position_resolve(c->doc, p, 0, &place);
+  gesso_position_destroy(p);
+  return s == GESSO_OK ? give_number(c, place.type) : s;
+}
+
 static gesso_status do_create(struct call *c)
 {
   gesso_bytes start = arg_bytes(c);
@@ -95,6 +106,7 @@ const struct command position_commands[] = {
   { "position_create", do_create, false },   /* b json of the type's beginning, n index, n assoc -> b bytes, b json */
   { "position_resolve", do_resolve, false }, /* b position, n is json, n flags -> n index, n assoc,
                                                 b bytes, b json (of the type's beginning), b bytes, b json */
+  { "position_type", do_type, false },       /* b json -> n type that it is in */
   { "position_equal", do_equal, true },      /* b json, b json -> n */
   { NULL, NULL, false },
 };

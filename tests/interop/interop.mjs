@@ -1,7 +1,7 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
-//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--bytes 2000] [--seed N]
-//                    [--replay FILE] [--strict] [--failures DIR]
+//   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--snapshots 500]
+//                    [--bytes 2000] [--seed N] [--replay FILE] [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
 // bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
@@ -21,6 +21,7 @@ import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runPositions } from './positions.mjs'
 import { runBytes } from './bytes.mjs'
+import { runSnapshots } from './snapshots.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
     edits: { type: 'string', default: '200' },
     positions: { type: 'string', default: '500' },
     bytes: { type: 'string', default: '2000' },
+    snapshots: { type: 'string', default: '500' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     replay: { type: 'string' },
@@ -232,10 +234,14 @@ if (options.replay) {
     await runSession(session, options.gesso && (seed % 20 === 0 || options.seed))
   }
   console.log(`${count} sessions, ${updates} updates delivered, ${((Date.now() - started) / 1000).toFixed(1)} s`)
-  const edits = options.seed ? 0 : Number(options.edits)
-  const suites = [[runEdits, edits], [runPositions, options.seed ? 0 : Number(options.positions)],
-    [runBytes, options.seed ? 0 : Number(options.bytes)]]
-  for (const [runSuite, scripts] of suites) {
+  const suites = [
+    [runBytes, options.bytes],
+    [runEdits, options.edits],
+    [runPositions, options.positions],
+    [runSnapshots, options.snapshots]
+  ]
+  for (const [runSuite, number] of suites) {
+    const scripts = options.seed ? 0 : Number(number)
     if (scripts === 0) continue
     const since = Date.now()
     const result = await runSuite(() => {
