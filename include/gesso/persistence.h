@@ -68,7 +68,8 @@ typedef enum gesso_durability {
 
 enum {
   GESSO_OPEN_READ_ONLY = 1u, /* load, show, list, export and stats; works while another process writes */
-  GESSO_OPEN_NO_MIGRATE = 2u /* an older schema is GESSO_E_VERSION instead of being brought up */
+  GESSO_OPEN_NO_MIGRATE = 2u, /* an older schema is GESSO_E_VERSION instead of being brought up */
+  GESSO_OPEN_NO_HISTORY = 4u  /* no version is made that nobody asked for; those there are stay */
 };
 
 /* Zero in any field means its default. */
@@ -88,6 +89,9 @@ typedef struct gesso_persistence_options {
   uint32_t group_window_us;     /* at least this long between two commits of a busy store; 1000 */
   const char *owner;            /* who writes, for the message to a second writer: "gesso serve" */
   const char *address;          /* where its API answers: "http://127.0.0.1:1234" */
+  uint64_t history_keep_ms;     /* versions made by themselves stay so long; 30 days */
+  uint32_t history_ratio;       /* ... while a board's history takes at most so many times its state; 10 */
+  uint32_t history_pad;
 } gesso_persistence_options;
 
 /* Opens a data folder: takes the writer's lock (not when read-only) and starts the storage threads,
@@ -274,6 +278,7 @@ typedef struct gesso_board_info {
   int64_t updated_ms;       /* last change; to the last fold when read beside the writer */
   int64_t deleted_ms;       /* 0: not deleted */
   int64_t purged_ms;        /* 0: content not purged */
+  uint64_t history_bytes;   /* all its versions, on disk */
 } gesso_board_info;
 
 /* `info` is NULL unless status is OK: NOTFOUND, IO, CLOSED. Deleted boards are shown. */
@@ -302,6 +307,73 @@ typedef void (*gesso_export_fn)(void *ctx, gesso_status status, gesso_bytes upda
 /* `format`: 1 = update v1. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_export(gesso_persistence *p, gesso_bytes board,
                                                                      int format, gesso_export_fn fn, void *ctx);
+
+/* -------------------------------------------------------------------------------- history --- */
+
+/* A board's compacted state is kept as a version before another one replaces it: one for each 5 minutes of
+ * activity, and always the last one before a pause of 5 minutes. After an hour one for each hour stays, after a day
+ * one for each day, until history_keep_ms is over or the board's history exceeds history_ratio times its state (64 KB
+ * at least). Named versions stay. Most are stored as differences to others. The present state is not among them.
+ * A board that is deleted keeps its history until it is purged. */
+
+typedef enum gesso_version_kind {
+  GESSO_VERSION_AUTO = 0,          /* made by itself */
+  GESSO_VERSION_NAMED = 1,
+  GESSO_VERSION_BEFORE_RESTORE = 2 /* made by a restore, of what it changed: the way back. Stays history_keep_ms */
+} gesso_version_kind;
+
+enum {
+  GESSO_VERSION_NAME_MAX = 512,  /* bytes of UTF-8, without NUL */
+  GESSO_VERSIONS_NAMED_MAX = 1000 /* of one board */
+};
+
+typedef struct gesso_board_version {
+  uint64_t id;           /* never given to another version of the folder */
+  int64_t created_ms;    /* since 1970-01-01 UTC: when the board was in that state */
+  gesso_version_kind kind;
+  gesso_bytes name;      /* NAMED */
+  uint64_t state_bytes;  /* as update v1 */
+  uint64_t stored_bytes; /* on disk, without what it refers to */
+} gesso_board_version;
+
+/* `stored_bytes`: what all of them take on disk. NOTFOUND: there is no such board; IO, CLOSED, NOMEM. */
+typedef void (*gesso_versions_fn)(void *ctx, gesso_status status, const gesso_board_version *versions, size_t count,
+                                  uint64_t stored_bytes);
+
+/* A board's versions, oldest first. Also of a deleted board. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_versions(gesso_persistence *p, gesso_bytes board,
+                                                                       gesso_versions_fn fn, void *ctx);
+
+/* One version as update v1, verified as load verifies. NOTFOUND: no such board or version; CORRUPT, VERSION: it
+ * cannot be read, and `message` says why. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_version_get(gesso_persistence *p, gesso_bytes board,
+                                                                          uint64_t id, gesso_export_fn fn, void *ctx);
+
+/* `id`: of the version that was made or named. */
+typedef void (*gesso_version_fn)(void *ctx, gesso_status status, uint64_t id);
+
+/* id 0: keeps the board as it is now as a named version. Otherwise names a version that there is, or gives it another
+ * name; with an empty `name` it becomes one like those made by themselves. Completes when that is synced.
+ * USAGE: the name is too long or no UTF-8, or empty with id 0; NOTFOUND: no such board or version; DELETED; LIMIT:
+ * GESSO_VERSIONS_NAMED_MAX; what makes a board unreadable; IO, FULL, NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_version_name(gesso_persistence *p, gesso_bytes board,
+                                                                           uint64_t id, gesso_bytes name,
+                                                                           gesso_version_fn fn, void *ctx);
+
+/* `update` is empty when the board reads like the version already. `before`: the version made of what is changed by
+ * it (0: none). `message` is a sentence, never NULL. */
+typedef void (*gesso_restore_fn)(void *ctx, gesso_status status, gesso_bytes update, uint64_t before,
+                                 const char *message);
+
+/* Makes the update that turns the board's content, as it is stored now, into that of a version: an ordinary
+ * transaction of edits by a client of its own, in which what is equal stays untouched (shared types, and so cursors
+ * and subscriptions, included). The board itself is not changed: hand the update to whoever has the board open,
+ * as if it came from a client, or else to append. What others draw meanwhile is merged with it as ever.
+ * Before that the present state is kept as a version, so that a restore of `before` takes it all back.
+ * NOTFOUND: no such board or version; DELETED; what makes board or version unreadable; IO, FULL, NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_version_restore(gesso_persistence *p, gesso_bytes board,
+                                                                              uint64_t id, gesso_restore_fn fn,
+                                                                              void *ctx);
 
 /* --------------------------------------------------------------------------------- health --- */
 

@@ -7,6 +7,7 @@
 #define GS_STORE_BACKEND_H
 
 #include "store/state.h"
+#include "store/version.h"
 #include "store/vfs.h"
 
 typedef struct gs_backend gs_backend;
@@ -20,6 +21,9 @@ typedef struct gs_board_row {
   uint64_t upto, version;
   uint64_t state_bytes, stored_bytes;
   uint64_t aside_rows; /* rows of the board in journal_aside */
+  int64_t state_ms;    /* when the state was folded */
+  uint64_t history_bytes; /* all versions, as stored */
+  int64_t version_ms;  /* of the version made last; 0: none */
 } gs_board_row;
 
 /* Called for every journal row in order of id: at opening, and when the index is read again. */
@@ -69,6 +73,19 @@ gesso_status gs_backend_set_aside(gs_backend *be, uint64_t id);
  * transaction of its own. */
 gesso_status gs_backend_vacuum(gs_backend *be, int pages, int64_t *left);
 
+/* Adds a version of the board. NOTFOUND: the base that its bytes refer to has gone. */
+gesso_status gs_backend_put_version(gs_backend *be, uint64_t num, const gs_new_version *version, uint64_t *id_out);
+/* Changes kind and name. NOTFOUND: the board has no such version. */
+gesso_status gs_backend_set_version(gs_backend *be, uint64_t num, uint64_t id, gs_version_kind kind, gesso_bytes name);
+gesso_status gs_backend_drop_version(gs_backend *be, uint64_t id);
+/* A board with a version, made by itself, older than that; NOTFOUND when there is none. */
+gesso_status gs_backend_old_version(gs_backend *be, int64_t before_ms, uint64_t *num_out);
+
+/* --- the writer's connection, inside a transaction or not --- */
+/* A board's versions in the order in which they were made. */
+typedef gesso_status (*gs_version_row_fn)(void *ctx, const gs_version_row *row, gesso_bytes name);
+gesso_status gs_backend_versions(gs_backend *be, uint64_t num, gs_version_row_fn fn, void *ctx);
+
 /* --- the writer's connection, outside a transaction --- */
 typedef gesso_status (*gs_list_row_fn)(void *ctx, gesso_bytes name, const gs_board_row *row);
 gesso_status gs_backend_list(gs_backend *be, gesso_bytes after, size_t max, bool deleted_too, gs_list_row_fn fn,
@@ -112,5 +129,10 @@ typedef struct gs_board_rows {
 gesso_status gs_board_reader_read(gs_board_reader *rd, gesso_bytes name, uint64_t num, const uint64_t *ids,
                                   size_t id_count, gs_board_rows *out);
 void gs_board_rows_finish(gs_board_rows *rows);
+
+/* One version, of the board of that name or (empty) number, with the one that its bytes refer to; id 0: the newest
+ * that refers to none. NOTFOUND, CLOSED. `out` is to be finished whatever the answer. */
+gesso_status gs_board_reader_version(gs_board_reader *rd, gesso_bytes name, uint64_t num, uint64_t id,
+                                     gs_version_rows *out);
 
 #endif

@@ -34,6 +34,8 @@
 #define FOLD_BYTES_MIN ((uint64_t)64 * 1024)
 /* A state of this size and more is not rewritten for every pause in the drawing. */
 #define FOLD_LARGE_STATE ((uint64_t)1024 * 1024)
+/* ... but once in an hour of it. */
+#define FOLD_LARGE_MS ((uint64_t)3600 * 1000)
 
 bool gs_boards_init(gs_boards *bs, const gesso_allocator *al)
 {
@@ -289,4 +291,11 @@ uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
   if (state >= FOLD_LARGE_STATE && b->live_bytes < state / 16)
     return UINT64_MAX;
   return GS_MAX(gs_board_wait_over_ms(b, policy), b->fold_not_before_ms);
+}
+
+uint64_t gs_board_history_due_ms(const gs_board *b)
+{
+  if (b->live_rows == 0 || b->fold_running || b->unreadable || b->row.deleted_ms != 0)
+    return UINT64_MAX;
+  return GS_MAX(b->dirty_since_ms + FOLD_LARGE_MS, b->fold_not_before_ms);
 }

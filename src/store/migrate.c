@@ -73,6 +73,28 @@ static const migration steps[GS_MIGRATIONS] = {
     "CREATE INDEX journal_aside_board ON journal_aside(board, id);",
     "DROP TABLE journal_aside;"
     "DROP TABLE journal;" },
+
+  { "history",
+    /*   kind   0 made by itself, 1 named, 2 before a restore, 3 gone but for those that refer to it
+     *   base   id of the version that `data` is a difference to; NULL: none
+     *   enc, len, hash, sv    as in board_states; see version.h
+     *   bytes  length of `data`, so that the index answers what the history takes */
+    "CREATE TABLE history("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " board INTEGER NOT NULL REFERENCES boards(num) ON DELETE CASCADE,"
+    " created_at INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " name TEXT,"
+    " base INTEGER,"
+    " enc INTEGER NOT NULL,"
+    " len INTEGER NOT NULL,"
+    " hash INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL,"
+    " sv BLOB NOT NULL,"
+    " data BLOB NOT NULL);"
+    "CREATE INDEX history_board ON history(board, id, created_at, bytes);"
+    "CREATE INDEX history_age ON history(created_at) WHERE kind IN (0, 2);",
+    "DROP TABLE history;" },
 };
 
 gesso_status gs_schema_version(sqlite3 *db, int *out)
@@ -233,6 +255,7 @@ static int content_below(sqlite3 *db, int version, int target, const char **what
     int number;
     const char *sql, *what;
   } holds[] = {
+    { 5, "SELECT count(*) FROM history", "there are earlier versions of boards; `gesso history show` can save them" },
     { 4,
       "SELECT count(*) FROM (SELECT 1 FROM journal j JOIN boards b ON b.num = j.board"
       " LEFT JOIN board_states s ON s.board_id = b.board_id"

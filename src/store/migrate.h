@@ -5,6 +5,7 @@
  *   002 boards         one row a board, tombstones included
  *   003 board_states   the compacted state of a board; goes with its boards row
  *   004 journal        updates in order of arrival; journal_aside: those nobody could decode
+ *   005 history        states that boards had, as versions; go with their boards row
  *
  * Up is what opening a data folder for writing does by itself. Down is for people: it refuses to
  * drop what holds content unless told to. */
@@ -17,7 +18,7 @@
 #include <stdbool.h>
 
 enum {
-  GS_MIGRATIONS = 4,           /* the newest step this build knows */
+  GS_MIGRATIONS = 5,           /* the newest step this build knows */
   GS_APPLICATION_ID = 0x67736f31 /* "gso1", in the file's header: file(1) and others can tell */
 };
 

@@ -30,6 +30,8 @@ static void free_result(gesso_persistence *p, gs_result *r)
   gs_built_finish(&r->built);
   gs_board_rows_finish(&r->rows);
   gs_folded_finish(&r->folded);
+  gs_new_version_finish(&r->version);
+  gs_free(p->alloc, r->versions, (size_t)r->version_cap * sizeof *r->versions);
   gesso_buffer_free(&r->bytes);
   gs_free(p->alloc, r->infos, (size_t)r->info_cap * sizeof *r->infos);
   gs_free(p->alloc, r->info_ptrs, (size_t)r->info_count * sizeof *r->info_ptrs);
@@ -58,6 +60,7 @@ gs_result *gs_op_result(gesso_persistence *p, gs_op *op)
   r->rows.bytes = gs_buf_make(p->alloc);
   r->names = gs_buf_make(p->alloc);
   r->built.state.alloc = r->folded.stored.alloc = r->folded.sv.alloc = p->alloc;
+  r->version.sv.alloc = r->version.data.alloc = p->alloc;
   op->result = r;
   return r;
 }

@@ -54,6 +54,10 @@ static void fill_defaults(gesso_persistence_options *o)
     o->wal_bytes_max = (uint64_t)64 * 1024 * 1024;
   if (o->queue_bytes_max == 0)
     o->queue_bytes_max = (uint64_t)256 * 1024 * 1024;
+  if (o->history_keep_ms == 0)
+    o->history_keep_ms = (uint64_t)30 * 24 * 3600 * 1000;
+  if (o->history_ratio == 0)
+    o->history_ratio = 10;
   if (o->group_window_us == 0)
     o->group_window_us = 1000;
 }
@@ -194,8 +198,10 @@ static gesso_status make(gesso_persistence *p, gs_op_kind kind, gesso_bytes boar
                          gs_op **out)
 {
   bool writes = kind == GS_OP_APPEND || kind == GS_OP_CREATE || kind == GS_OP_DELETE || kind == GS_OP_UNDELETE ||
-                kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED;
-  bool named = kind <= GS_OP_SHOW || kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED;
+                kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED || kind == GS_OP_VERSION_NAME ||
+                kind == GS_OP_VERSION_RESTORE;
+  bool named = kind <= GS_OP_SHOW || kind == GS_OP_SAVE || kind == GS_OP_SAVE_DEBOUNCED ||
+               (kind >= GS_OP_VERSIONS && kind <= GS_OP_VERSION_RESTORE);
   if (p == NULL || (named && !gs_board_name_ok(board)) || (data.data == NULL && data.len != 0) || (writes && p->read_only))
     return GESSO_E_USAGE;
   *out = gs_op_create(p, kind, board, data);
@@ -356,6 +362,54 @@ gesso_status gesso_board_persistence_list(gesso_persistence *p, gesso_bytes afte
   return submit(p, op, false);
 }
 
+gesso_status gesso_board_persistence_versions(gesso_persistence *p, gesso_bytes board, gesso_versions_fn fn, void *ctx)
+{
+  gs_op *op;
+  gesso_status s = make(p, GS_OP_VERSIONS, board, none, ctx, &op);
+  if (s != GESSO_OK)
+    return s;
+  op->fn.versions = fn;
+  return submit(p, op, false);
+}
+
+gesso_status gesso_board_persistence_version_get(gesso_persistence *p, gesso_bytes board, uint64_t id,
+                                                 gesso_export_fn fn, void *ctx)
+{
+  gs_op *op;
+  gesso_status s = id == 0 ? GESSO_E_USAGE : make(p, GS_OP_VERSION_GET, board, none, ctx, &op);
+  if (s != GESSO_OK)
+    return s;
+  op->id = id;
+  op->fn.export_ = fn;
+  return submit(p, op, false);
+}
+
+gesso_status gesso_board_persistence_version_name(gesso_persistence *p, gesso_bytes board, uint64_t id,
+                                                  gesso_bytes name, gesso_version_fn fn, void *ctx)
+{
+  gs_op *op;
+  if ((name.len == 0 && id == 0) || (name.len != 0 && !gs_board_name_ok(name)))
+    return GESSO_E_USAGE;
+  gesso_status s = make(p, GS_OP_VERSION_NAME, board, name, ctx, &op);
+  if (s != GESSO_OK)
+    return s;
+  op->id = id;
+  op->fn.version = fn;
+  return submit(p, op, false);
+}
+
+gesso_status gesso_board_persistence_version_restore(gesso_persistence *p, gesso_bytes board, uint64_t id,
+                                                     gesso_restore_fn fn, void *ctx)
+{
+  gs_op *op;
+  gesso_status s = id == 0 ? GESSO_E_USAGE : make(p, GS_OP_VERSION_RESTORE, board, none, ctx, &op);
+  if (s != GESSO_OK)
+    return s;
+  op->id = id;
+  op->fn.restore = fn;
+  return submit(p, op, false);
+}
+
 gesso_status gesso_board_persistence_save(gesso_persistence *p, gesso_bytes board, gesso_persistence_fn fn, void *ctx)
 {
   return submit_simple(p, GS_OP_SAVE, board, 0, fn, ctx);
@@ -419,6 +473,12 @@ static void run_event(gesso_persistence *p, gs_op *op)
   fn(ctx, &e);
 }
 
+static const char *message_of(const gs_op *op)
+{
+  const gs_result *r = op->result;
+  return op->status == GESSO_OK || r == NULL || r->why[0] == '\0' ? gesso_status_text(op->status) : r->why;
+}
+
 /* Runs the last callback of an op. */
 static void run(gesso_persistence *p, gs_op *op)
 {
@@ -429,8 +489,18 @@ static void run(gesso_persistence *p, gs_op *op)
     run_load(op);
     break;
   case GS_OP_EXPORT:
-    op->fn.export_(op->ctx, op->status, ok ? (gesso_bytes){ r->bytes.data, r->bytes.len } : none,
-                   ok || r == NULL || r->why[0] == '\0' ? gesso_status_text(op->status) : r->why);
+  case GS_OP_VERSION_GET:
+    op->fn.export_(op->ctx, op->status, ok ? (gesso_bytes){ r->bytes.data, r->bytes.len } : none, message_of(op));
+    break;
+  case GS_OP_VERSIONS:
+    op->fn.versions(op->ctx, op->status, ok ? r->versions : NULL, ok ? r->version_count : 0, ok ? op->count : 0);
+    break;
+  case GS_OP_VERSION_NAME:
+    op->fn.version(op->ctx, op->status, ok ? op->id : 0);
+    break;
+  case GS_OP_VERSION_RESTORE:
+    op->fn.restore(op->ctx, op->status, ok ? (gesso_bytes){ r->bytes.data, r->bytes.len } : none, ok ? op->need : 0,
+                   message_of(op));
     break;
   case GS_OP_SHOW:
     op->fn.show(op->ctx, op->status, ok ? &r->infos[0] : NULL);

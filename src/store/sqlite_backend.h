@@ -19,6 +19,7 @@ typedef enum gs_stmt {
   GS_STMT_PURGE_STATE,
   GS_STMT_PURGE_BOARD,
   GS_STMT_PURGE_ASIDE,
+  GS_STMT_PURGE_HISTORY,
   GS_STMT_EXPIRED,
   GS_STMT_PUT_ROW,
   GS_STMT_PUT_STATE,
@@ -26,6 +27,11 @@ typedef enum gs_stmt {
   GS_STMT_CUT,
   GS_STMT_ASIDE_COPY,
   GS_STMT_ASIDE_DROP,
+  GS_STMT_PUT_VERSION,
+  GS_STMT_VERSIONS,
+  GS_STMT_SET_VERSION,
+  GS_STMT_DROP_VERSION,
+  GS_STMT_OLD_VERSION,
   GS_STMT_LIST,
   GS_STMTS
 } gs_stmt;
@@ -62,9 +68,19 @@ struct gs_board_reader {
   gs_board_reader *next;
   pthread_mutex_t lock;
   sqlite3 *db;
-  sqlite3_stmt *find, *state, *row, *scan, *aside;
+  sqlite3_stmt *find, *state, *row, *scan, *aside, *version, *base;
 };
 
+/* A statement of the writer's connection, made when it is first needed. NULL with *rc. */
+sqlite3_stmt *gs_sql_stmt(gs_backend *be, gs_stmt which, int *rc);
+/* Runs a statement that gives no rows, whose parameters are bound. `st` NULL: `rc` says why. */
+gesso_status gs_sql_run(sqlite3_stmt *st, int rc);
+void gs_sql_bind_name(sqlite3_stmt *st, int at, gesso_bytes name);
+void gs_sql_bind_blob(sqlite3_stmt *st, int at, gesso_bytes b);
+gesso_bytes gs_sql_column_bytes(sqlite3_stmt *st, int at);
+
+/* Opens the reader's connection if need be and prepares a statement of it. */
+int gs_board_reader_open(gs_board_reader *rd);
 void gs_board_reader_close(gs_board_reader *rd);
 /* The first transaction of an emptied log. */
 int gs_log_start_over(sqlite3 *db);

@@ -19,7 +19,7 @@ gs_board_reader *gs_board_reader_create(gs_backend *be)
 
 void gs_board_reader_close(gs_board_reader *rd)
 {
-  sqlite3_stmt **all[] = { &rd->find, &rd->state, &rd->row, &rd->scan, &rd->aside };
+  sqlite3_stmt **all[] = { &rd->find, &rd->state, &rd->row, &rd->scan, &rd->aside, &rd->version, &rd->base };
   for (size_t i = 0; i < GS_COUNT(all); i++) {
     (void)sqlite3_finalize(*all[i]);
     *all[i] = NULL;
@@ -51,7 +51,7 @@ static int prepare(sqlite3 *db, sqlite3_stmt **st, const char *sql)
   return *st != NULL ? SQLITE_OK : sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
 }
 
-static int open_reader(gs_board_reader *rd)
+int gs_board_reader_open(gs_board_reader *rd)
 {
   int rc = SQLITE_OK;
   if (rd->db == NULL)
@@ -68,6 +68,13 @@ static int open_reader(gs_board_reader *rd)
   if (rc == SQLITE_OK)
     rc = prepare(rd->db, &rd->aside,
                  "SELECT id, enc, hash, data FROM journal_aside WHERE board = ?1 AND id > ?2 ORDER BY id");
+  if (rc == SQLITE_OK)
+    rc = prepare(rd->db, &rd->version,
+                 "SELECT id, base, enc, len, hash, sv, data, kind FROM history WHERE board = ?1 AND id = ?2");
+  if (rc == SQLITE_OK)
+    rc = prepare(rd->db, &rd->base,
+                 "SELECT id, base, enc, len, hash, sv, data, kind FROM history WHERE id = "
+                 "(SELECT max(id) FROM history WHERE board = ?1 AND base IS NULL)");
   return rc;
 }
 
@@ -196,7 +203,7 @@ gesso_status gs_board_reader_read(gs_board_reader *rd, gesso_bytes name, uint64_
     (void)pthread_mutex_unlock(&rd->lock);
     return GESSO_E_CLOSED;
   }
-  int rc = open_reader(rd);
+  int rc = gs_board_reader_open(rd);
   if (rc == SQLITE_OK)
     rc = gs_sql_exec(rd->db, "BEGIN");
   if (rc == SQLITE_OK) {

@@ -8,7 +8,9 @@
 #define BOARD_COLUMNS                                                                                                  \
   "b.num, b.generation, b.created_at, max(b.updated_at, coalesce(s.updated_at, 0)), b.deleted_at, b.purged_at, "       \
   "s.upto, s.version, coalesce(s.len, length(s.state)), length(s.state), "                                             \
-  "(SELECT count(*) FROM journal_aside a WHERE a.board = b.num AND a.id > coalesce(s.upto, 0)), b.board_id "           \
+  "(SELECT count(*) FROM journal_aside a WHERE a.board = b.num AND a.id > coalesce(s.upto, 0)), b.board_id, "          \
+  "s.updated_at, (SELECT sum(h.bytes) FROM history h WHERE h.board = b.num), "                                          \
+  "(SELECT h.created_at FROM history h WHERE h.board = b.num ORDER BY h.id DESC LIMIT 1) "                              \
   "FROM boards b LEFT JOIN board_states s ON s.board_id = b.board_id "
 
 static const char *const sql[GS_STMTS] = {
@@ -23,6 +25,7 @@ static const char *const sql[GS_STMTS] = {
   [GS_STMT_PURGE_BOARD] = "UPDATE boards SET purged_at = ?2, title = NULL, owner = NULL, meta = NULL "
                           "WHERE board_id = ?1",
   [GS_STMT_PURGE_ASIDE] = "DELETE FROM journal_aside WHERE board = ?1",
+  [GS_STMT_PURGE_HISTORY] = "DELETE FROM history WHERE board = ?1",
   [GS_STMT_EXPIRED] = "SELECT board_id FROM boards WHERE deleted_at IS NOT NULL AND purged_at IS NULL "
                       "AND deleted_at <= ?1 LIMIT 1",
   [GS_STMT_PUT_ROW] = "INSERT INTO journal(id, board, enc, hash, data) VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -34,11 +37,18 @@ static const char *const sql[GS_STMTS] = {
   [GS_STMT_ASIDE_COPY] = "INSERT OR REPLACE INTO journal_aside SELECT id, board, enc, hash, data FROM journal "
                          "WHERE id = ?1",
   [GS_STMT_ASIDE_DROP] = "DELETE FROM journal WHERE id = ?1",
+  [GS_STMT_PUT_VERSION] = "INSERT INTO history(board, created_at, kind, name, base, enc, len, hash, bytes, sv, data) "
+                          "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+                          "WHERE ?5 IS NULL OR EXISTS (SELECT 1 FROM history WHERE id = ?5 AND board = ?1)",
+  [GS_STMT_VERSIONS] = "SELECT id, created_at, kind, base, bytes, len, name FROM history WHERE board = ?1 ORDER BY id",
+  [GS_STMT_SET_VERSION] = "UPDATE history SET kind = ?3, name = ?4 WHERE id = ?2 AND board = ?1",
+  [GS_STMT_DROP_VERSION] = "DELETE FROM history WHERE id = ?1",
+  [GS_STMT_OLD_VERSION] = "SELECT board FROM history WHERE kind IN (0, 2) AND created_at < ?1 LIMIT 1",
   [GS_STMT_LIST] = "SELECT " BOARD_COLUMNS "WHERE b.board_id > ?1 AND (?2 OR b.deleted_at IS NULL) "
                    "ORDER BY b.board_id LIMIT ?3",
 };
 
-static sqlite3_stmt *stmt(gs_backend *be, gs_stmt which, int *rc)
+sqlite3_stmt *gs_sql_stmt(gs_backend *be, gs_stmt which, int *rc)
 {
   *rc = SQLITE_OK;
   if (be->writer == NULL)
@@ -48,8 +58,7 @@ static sqlite3_stmt *stmt(gs_backend *be, gs_stmt which, int *rc)
   return *rc == SQLITE_OK ? be->stmts[which] : NULL;
 }
 
-/* Runs a statement that gives no rows, whose parameters are bound. */
-static gesso_status run(sqlite3_stmt *st, int rc)
+gesso_status gs_sql_run(sqlite3_stmt *st, int rc)
 {
   if (st == NULL)
     return gs_sql_status(rc);
@@ -59,17 +68,17 @@ static gesso_status run(sqlite3_stmt *st, int rc)
   return rc == SQLITE_DONE || rc == SQLITE_ROW ? GESSO_OK : gs_sql_status(end);
 }
 
-static void bind_name(sqlite3_stmt *st, int at, gesso_bytes name)
+void gs_sql_bind_name(sqlite3_stmt *st, int at, gesso_bytes name)
 {
   (void)sqlite3_bind_text(st, at, name.len == 0 ? "" : (const char *)name.data, (int)name.len, SQLITE_STATIC);
 }
 
-static void bind_blob(sqlite3_stmt *st, int at, gesso_bytes b)
+void gs_sql_bind_blob(sqlite3_stmt *st, int at, gesso_bytes b)
 {
   (void)sqlite3_bind_blob64(st, at, b.len == 0 ? (const void *)"" : b.data, b.len, SQLITE_STATIC);
 }
 
-static gesso_bytes column_bytes(sqlite3_stmt *st, int at)
+gesso_bytes gs_sql_column_bytes(sqlite3_stmt *st, int at)
 {
   const void *p = sqlite3_column_blob(st, at);
   return (gesso_bytes){ p, (size_t)sqlite3_column_bytes(st, at) };
@@ -265,15 +274,15 @@ void gs_backend_distrust(gs_backend *be)
 gesso_status gs_backend_begin(gs_backend *be)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_BEGIN, &rc);
-  return run(st, rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_BEGIN, &rc);
+  return gs_sql_run(st, rc);
 }
 
 gesso_status gs_backend_commit(gs_backend *be)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_COMMIT, &rc);
-  return run(st, rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_COMMIT, &rc);
+  return gs_sql_run(st, rc);
 }
 
 void gs_backend_rollback(gs_backend *be)
@@ -300,6 +309,9 @@ static void board_row_of(sqlite3_stmt *st, gs_board_row *out)
     .state_bytes = (uint64_t)sqlite3_column_int64(st, 8),
     .stored_bytes = (uint64_t)sqlite3_column_int64(st, 9),
     .aside_rows = (uint64_t)sqlite3_column_int64(st, 10),
+    .state_ms = sqlite3_column_int64(st, 12),
+    .history_bytes = (uint64_t)sqlite3_column_int64(st, 13),
+    .version_ms = sqlite3_column_int64(st, 14),
   };
 }
 
@@ -313,7 +325,7 @@ static gesso_status find(sqlite3_stmt *st, int rc, gesso_buffer *name_out, gs_bo
   if (rc == SQLITE_ROW) {
     board_row_of(st, out);
     if (name_out != NULL) {
-      gesso_bytes name = column_bytes(st, 11);
+      gesso_bytes name = gs_sql_column_bytes(st, 11);
       gs_buf b = { .b = *name_out };
       gs_buf_clear(&b);
       gs_buf_write(&b, name.data, name.len);
@@ -329,16 +341,16 @@ static gesso_status find(sqlite3_stmt *st, int rc, gesso_buffer *name_out, gs_bo
 gesso_status gs_backend_find(gs_backend *be, gesso_bytes name, gs_board_row *out)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_FIND, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_FIND, &rc);
   if (st != NULL)
-    bind_name(st, 1, name);
+    gs_sql_bind_name(st, 1, name);
   return find(st, rc, NULL, out);
 }
 
 gesso_status gs_backend_find_number(gs_backend *be, uint64_t num, gesso_buffer *name_out, gs_board_row *out)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_FIND_NUMBER, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_FIND_NUMBER, &rc);
   if (st != NULL)
     (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)num);
   return find(st, rc, name_out, out);
@@ -348,13 +360,13 @@ gesso_status gs_backend_insert_board(gs_backend *be, gesso_bytes name, uint64_t 
                                      uint64_t *num_out)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_INSERT_BOARD, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_INSERT_BOARD, &rc);
   if (st != NULL) {
-    bind_name(st, 1, name);
+    gs_sql_bind_name(st, 1, name);
     (void)sqlite3_bind_int64(st, 2, (sqlite3_int64)generation);
     (void)sqlite3_bind_int64(st, 3, now_ms);
   }
-  gesso_status s = run(st, rc);
+  gesso_status s = gs_sql_run(st, rc);
   if (s == GESSO_OK)
     *num_out = (uint64_t)sqlite3_last_insert_rowid(be->writer);
   return s;
@@ -363,31 +375,31 @@ gesso_status gs_backend_insert_board(gs_backend *be, gesso_bytes name, uint64_t 
 static gesso_status run_name(gs_backend *be, gs_stmt which, gesso_bytes name)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, which, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, which, &rc);
   if (st != NULL)
-    bind_name(st, 1, name);
-  return run(st, rc);
+    gs_sql_bind_name(st, 1, name);
+  return gs_sql_run(st, rc);
 }
 
 static gesso_status run_name_time(gs_backend *be, gs_stmt which, gesso_bytes name, int64_t ms)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, which, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, which, &rc);
   if (st != NULL) {
-    bind_name(st, 1, name);
+    gs_sql_bind_name(st, 1, name);
     if (ms != 0)
       (void)sqlite3_bind_int64(st, 2, ms); /* unbound is NULL */
   }
-  return run(st, rc);
+  return gs_sql_run(st, rc);
 }
 
 static gesso_status run_number(gs_backend *be, gs_stmt which, uint64_t n)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, which, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, which, &rc);
   if (st != NULL)
     (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)n);
-  return run(st, rc);
+  return gs_sql_run(st, rc);
 }
 
 gesso_status gs_backend_remove_board(gs_backend *be, gesso_bytes name)
@@ -407,20 +419,22 @@ gesso_status gs_backend_purge(gs_backend *be, gesso_bytes name, uint64_t num, in
     s = run_name_time(be, GS_STMT_PURGE_BOARD, name, now_ms);
   if (s == GESSO_OK)
     s = run_number(be, GS_STMT_PURGE_ASIDE, num);
+  if (s == GESSO_OK)
+    s = run_number(be, GS_STMT_PURGE_HISTORY, num);
   return s;
 }
 
 gesso_status gs_backend_expired(gs_backend *be, int64_t before_ms, gesso_buffer *name_out)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_EXPIRED, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_EXPIRED, &rc);
   if (st == NULL)
     return gs_sql_status(rc);
   (void)sqlite3_bind_int64(st, 1, before_ms);
   rc = sqlite3_step(st);
   gesso_status s = rc == SQLITE_DONE ? GESSO_E_NOTFOUND : rc == SQLITE_ROW ? GESSO_OK : gs_sql_status(rc);
   if (rc == SQLITE_ROW) {
-    gesso_bytes name = column_bytes(st, 0);
+    gesso_bytes name = gs_sql_column_bytes(st, 0);
     gs_buf b = { .b = *name_out };
     gs_buf_clear(&b);
     gs_buf_write(&b, name.data, name.len);
@@ -435,17 +449,17 @@ gesso_status gs_backend_list(gs_backend *be, gesso_bytes after, size_t max, bool
                              void *ctx)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_LIST, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_LIST, &rc);
   if (st == NULL)
     return gs_sql_status(rc);
-  bind_name(st, 1, after);
+  gs_sql_bind_name(st, 1, after);
   (void)sqlite3_bind_int(st, 2, deleted_too);
   (void)sqlite3_bind_int64(st, 3, (sqlite3_int64)max);
   gesso_status s = GESSO_OK;
   while (s == GESSO_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
     gs_board_row row;
     board_row_of(st, &row);
-    s = fn(ctx, column_bytes(st, 11), &row);
+    s = fn(ctx, gs_sql_column_bytes(st, 11), &row);
   }
   int end = sqlite3_reset(st);
   (void)sqlite3_clear_bindings(st);
@@ -457,34 +471,34 @@ gesso_status gs_backend_list(gs_backend *be, gesso_bytes after, size_t max, bool
 gesso_status gs_backend_put_row(gs_backend *be, uint64_t num, const gs_stored_row *row)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_PUT_ROW, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_PUT_ROW, &rc);
   if (st != NULL) {
     (void)sqlite3_bind_int64(st, 1, (sqlite3_int64)row->id);
     (void)sqlite3_bind_int64(st, 2, (sqlite3_int64)num);
     (void)sqlite3_bind_int(st, 3, row->enc);
     (void)sqlite3_bind_int64(st, 4, row->hash);
-    bind_blob(st, 5, row->data);
+    gs_sql_bind_blob(st, 5, row->data);
   }
-  return run(st, rc);
+  return gs_sql_run(st, rc);
 }
 
 gesso_status gs_backend_put_state(gs_backend *be, gesso_bytes name, const gs_folded *state, uint64_t upto,
                                   uint64_t version, int64_t now_ms)
 {
   int rc;
-  sqlite3_stmt *st = stmt(be, GS_STMT_PUT_STATE, &rc);
+  sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_PUT_STATE, &rc);
   if (st != NULL) {
-    bind_name(st, 1, name);
+    gs_sql_bind_name(st, 1, name);
     (void)sqlite3_bind_int64(st, 2, now_ms);
     (void)sqlite3_bind_int(st, 3, state->enc);
     (void)sqlite3_bind_int64(st, 4, (sqlite3_int64)state->len);
     (void)sqlite3_bind_int64(st, 5, (sqlite3_int64)upto);
     (void)sqlite3_bind_int64(st, 6, (sqlite3_int64)version);
     (void)sqlite3_bind_int64(st, 7, (sqlite3_int64)state->hash);
-    bind_blob(st, 8, (gesso_bytes){ state->sv.data, state->sv.len });
-    bind_blob(st, 9, (gesso_bytes){ state->stored.data, state->stored.len });
+    gs_sql_bind_blob(st, 8, (gesso_bytes){ state->sv.data, state->sv.len });
+    gs_sql_bind_blob(st, 9, (gesso_bytes){ state->stored.data, state->stored.len });
   }
-  gesso_status s = run(st, rc);
+  gesso_status s = gs_sql_run(st, rc);
   return s == GESSO_OK ? run_name_time(be, GS_STMT_TOUCH_BOARD, name, now_ms) : s;
 }
 

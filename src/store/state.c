@@ -6,8 +6,6 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#define STATE_BYTES_MAX ((uint64_t)1000000000) /* SQLite's own limit for a value */
-
 static const int zstd_level = 3; /* 19 gains 2 to 5 points for fifty times the work */
 
 uint32_t gs_row_hash(int enc, gesso_bytes data)
@@ -23,7 +21,7 @@ static gesso_doc *new_doc(const gesso_allocator *al, uint64_t memory_max)
 
 /* --- reading --- */
 
-static gesso_status unpack(const gesso_allocator *al, const gs_stored_state *s, gesso_buffer *out, const char **why)
+gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s, gesso_buffer *out, const char **why)
 {
   if (s->has_hash && XXH3_64bits(s->stored.data, s->stored.len) != s->hash) {
     *why = "the stored state is damaged: its checksum does not match";
@@ -36,7 +34,7 @@ static gesso_status unpack(const gesso_allocator *al, const gs_stored_state *s, 
   uint64_t len = s->stored.len;
   if (s->enc & GS_ENC_ZSTD) {
     len = ZSTD_getFrameContentSize(s->stored.data, s->stored.len);
-    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN || len > STATE_BYTES_MAX) {
+    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN || len > GS_STATE_BYTES_MAX) {
       *why = "the stored state is damaged: it cannot be decompressed";
       return GESSO_E_CORRUPT;
     }
@@ -119,7 +117,7 @@ gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const 
   }
   gesso_status s = GESSO_OK;
   if (state != NULL) {
-    s = unpack(al, state, &out->state, &out->why);
+    s = gs_state_unpack(al, state, &out->state, &out->why);
     if (s != GESSO_OK)
       return s;
     gesso_error e = { 0 };
@@ -212,7 +210,7 @@ gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_d
   summary mine = { { .alloc = al }, { .alloc = al }, { .alloc = al } }, again = mine;
   gesso_doc *copy = NULL;
   gesso_status s = gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &v1, NULL);
-  if (s == GESSO_OK && v1.len > STATE_BYTES_MAX) {
+  if (s == GESSO_OK && v1.len > GS_STATE_BYTES_MAX) {
     *why = "the board is too large to be stored";
     s = GESSO_E_LIMIT;
   }

@@ -16,6 +16,8 @@
 
 enum { GS_ENC_V1 = 1, GS_ENC_V2 = 2, GS_ENC_ZSTD = 16, GS_ENC_LIST = 64 };
 
+#define GS_STATE_BYTES_MAX ((uint64_t)1000000000) /* SQLite's own limit for a value */
+
 /* A row of board_states. */
 typedef struct gs_stored_state {
   int enc;
@@ -38,6 +40,9 @@ typedef struct gs_stored_row {
 
 /* The hash column of a journal row. */
 uint32_t gs_row_hash(int enc, gesso_bytes data);
+
+/* The update of a state, its checksum and length verified. CORRUPT, VERSION, NOMEM with *why. */
+gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s, gesso_buffer *out, const char **why);
 
 /* A board read and verified. */
 typedef struct gs_built {

@@ -287,6 +287,7 @@ static gesso_status add_info(gesso_persistence *p, gs_result *r, gesso_bytes nam
     .updated_ms = row->updated_ms,
     .deleted_ms = row->deleted_ms,
     .purged_ms = row->purged_ms,
+    .history_bytes = row->history_bytes,
   };
   const gs_board *b = gs_boards_find(&p->boards, name);
   if (b != NULL && b->known && b->row.num == row->num && b->live_rows != 0) {
@@ -348,8 +349,7 @@ static gesso_status look(gesso_persistence *p, gs_op *op)
   return s == GESSO_OK ? settle_infos(p, r) : s;
 }
 
-/* What a worker needs to know to find the board's rows. */
-static gesso_status give_ids(gesso_persistence *p, gs_op *op)
+gesso_status gs_storage_give_ids(gesso_persistence *p, gs_op *op)
 {
   gs_free(p->alloc, op->ids, (size_t)op->id_count * sizeof *op->ids);
   op->ids = NULL;
@@ -371,7 +371,7 @@ static gesso_status give_ids(gesso_persistence *p, gs_op *op)
 
 static void send_to_reader(gesso_persistence *p, gs_op *op)
 {
-  op->status = give_ids(p, op);
+  op->status = gs_storage_give_ids(p, op);
   (void)pthread_mutex_lock(&p->lock);
   gs_op_list_push(&p->reader_jobs, op);
   (void)pthread_cond_signal(&p->reader_wake);
@@ -412,6 +412,7 @@ static bool handle_other(gesso_persistence *p, gs_op *op, bool blocked)
   switch (op->kind) {
   case GS_OP_LOAD:
   case GS_OP_EXPORT:
+  case GS_OP_VERSION_GET:
     b = gs_boards_find(&p->boards, gs_op_name(op));
     if (blocked && b != NULL && gs_storage_has_unsaved(p, gs_op_name(op)))
       return false;
@@ -422,6 +423,13 @@ static bool handle_other(gesso_persistence *p, gs_op *op, bool blocked)
     op->status = look(p, op);
     gs_op_complete(p, op);
     return true;
+  case GS_OP_VERSIONS:
+    op->status = gs_storage_versions(p, op);
+    gs_op_complete(p, op);
+    return true;
+  case GS_OP_VERSION_NAME:
+  case GS_OP_VERSION_RESTORE:
+    return gs_storage_version_op(p, op, blocked);
   case GS_OP_SAVE:
   case GS_OP_SAVE_DEBOUNCED:
     if (blocked && gs_storage_has_unsaved(p, gs_op_name(op)))
@@ -470,7 +478,7 @@ static void take_in(gesso_persistence *p, gs_op_list *incoming)
       p->retry_at_ms = 0;            /* try at once */
       op->need = p->failed_saves;    /* those that failed before were told so */
     }
-    if (op->kind == GS_OP_FOLD)
+    if (op->kind == GS_OP_FOLD || op->back)
       p->folds_running--;
     gs_op_list_push(&p->todo, op);
   }

@@ -80,6 +80,11 @@ void gs_storage_save(gesso_persistence *p, gs_op *op)
 
 /* --- folds --- */
 
+static bool history_on(const gesso_persistence *p)
+{
+  return (p->options.flags & GESSO_OPEN_NO_HISTORY) == 0;
+}
+
 static void start_fold(gesso_persistence *p, gs_board *b)
 {
   gs_op *op = gs_op_create(p, GS_OP_FOLD, gs_board_name(b), (gesso_bytes){ NULL, 0 });
@@ -97,11 +102,10 @@ static void start_fold(gesso_persistence *p, gs_board *b)
   op->need = b->last_id;
   b->fold_running = true;
   b->fold_forced = false;
-  p->folds_running++;
-  (void)pthread_mutex_lock(&p->lock);
-  gs_op_list_push(&p->folder_jobs, op);
-  (void)pthread_cond_signal(&p->folder_wake);
-  (void)pthread_mutex_unlock(&p->lock);
+  op->keep = history_on(p) && b->row.has_state &&
+             gs_history_due(b->row.version_ms != 0 ? b->row.version_ms : b->row.created_ms - 1, b->row.state_ms,
+                            gs_clock_wall_ms(p->clock));
+  gs_storage_send_to_folder(p, op);
 }
 
 static void fold_failed(gesso_persistence *p, gs_board *b, const gs_op *op)
@@ -124,11 +128,25 @@ static void fold_failed(gesso_persistence *p, gs_board *b, const gs_op *op)
   finish_saves(p, b, UINT64_MAX, s, passes);
 }
 
+/* The state that the fold replaces becomes a version, and others make room for it. */
+static gesso_status store_version(gesso_persistence *p, gs_board *b, gs_op *op)
+{
+  gs_new_version *v = &op->result->version;
+  v->kind = GS_VERSION_AUTO;
+  v->created_ms = b->row.state_ms;
+  gesso_status s = gs_backend_put_version(p->backend, b->row.num, v, &op->id);
+  if (s == GESSO_E_NOTFOUND)
+    return GESSO_OK; /* repaired away under our hands: the next one stands by itself */
+  return s == GESSO_OK ? gs_storage_thin(p, b->row.num, op->result->folded.stored.len) : s;
+}
+
 static gesso_status store_fold(gesso_persistence *p, gs_board *b, gs_op *op)
 {
   const gs_folded *f = &op->result->folded;
   int64_t wall = gs_clock_wall_ms(p->clock);
   gesso_status s = gs_backend_begin(p->backend);
+  if (s == GESSO_OK && op->result->has_version)
+    s = store_version(p, b, op);
   if (s == GESSO_OK)
     s = gs_backend_put_state(p->backend, gs_board_name(b), f, op->need, b->row.version + 1, wall);
   if (s == GESSO_OK)
@@ -142,7 +160,9 @@ static gesso_status store_fold(gesso_persistence *p, gs_board *b, gs_op *op)
   b->row.version++;
   b->row.state_bytes = f->len;
   b->row.stored_bytes = f->stored.len;
-  b->row.updated_ms = wall;
+  b->row.updated_ms = b->row.state_ms = wall;
+  if (op->result->has_version)
+    b->row.version_ms = op->result->version.created_ms;
   b->row.aside_rows = 0; /* they decoded, so they are part of the state now */
   b->fold_failures = 0;
   b->unreadable = false;
@@ -203,17 +223,20 @@ static void scan_board(void *ctx, gs_board *b)
     return;
   }
   uint64_t due = sc->closing && !b->fold_forced ? UINT64_MAX : gs_board_fold_due_ms(b, &sc->policy);
+  bool not_worth_it = due == UINT64_MAX;
+  if (not_worth_it && history_on(p) && !sc->closing)
+    due = gs_board_history_due_ms(b);
   if (due <= sc->now && p->folds_running < FOLDS_AT_ONCE) {
     start_fold(p, b); /* when all are busy, the next one that comes back looks again */
     due = b->fold_running ? UINT64_MAX : b->fold_not_before_ms;
   }
-  if (due == UINT64_MAX && !b->fold_running && b->saves.first != NULL) {
+  if (not_worth_it && !b->fold_running && b->saves.first != NULL) {
     /* A fold is not worth it, and the updates are safe in the journal: the wait ends all the same. */
     uint64_t over = gs_board_wait_over_ms(b, &sc->policy);
     if (over <= sc->now)
       finish_saves(p, b, UINT64_MAX, GESSO_OK, false);
     else
-      due = over;
+      due = GS_MIN(due, over);
   }
   if (due > sc->now)
     sc->next = GS_MIN(sc->next, due);
@@ -391,8 +414,11 @@ uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now)
   else if (sizes.wal_file_frames > 1)
     next = GS_MIN(next, now + IDLE_MS); /* somebody reads the log: try again */
   if (s == GESSO_OK && !closing) {
-    if (now >= p->next_purge_ms)
+    if (now >= p->next_purge_ms) {
       purge_expired(p, now);
+      if (gs_storage_thin_oldest(p))
+        p->next_purge_ms = GS_MIN(p->next_purge_ms, now + SCAN_PERIOD_MS);
+    }
     next = GS_MIN(next, p->next_purge_ms);
   }
   /* No room to tidy up, or no memory for it, harms nobody yet. */

@@ -31,6 +31,10 @@ typedef enum gs_op_kind {
   GS_OP_EXPORT,
   GS_OP_SHOW,
   GS_OP_LIST,
+  GS_OP_VERSIONS,
+  GS_OP_VERSION_GET,
+  GS_OP_VERSION_NAME,    /* with id 0, and VERSION_RESTORE: storage thread -> folder -> storage thread */
+  GS_OP_VERSION_RESTORE,
   GS_OP_SAVE,
   GS_OP_SAVE_DEBOUNCED,
   GS_OP_FLUSH,
@@ -54,6 +58,10 @@ typedef struct gs_result {
   gs_built built;
   gesso_board_load load;
   gs_folded folded;
+  gs_new_version version;    /* fold: of the state that is replaced; name, restore: of the present one */
+  bool has_version;
+  gesso_board_version *versions;
+  uint32_t version_count, version_cap;
   gesso_buffer bytes;        /* export */
   const char *why;           /* static text */
   /* show and list */
@@ -81,6 +89,9 @@ struct gs_op {
   bool committed;       /* once; after a failed sync it is done again all the same */
   bool counted;         /* it holds one of board->unsaved */
   bool written;         /* that completion is out */
+  bool back;            /* version_name, version_restore: the folder is through with it */
+  bool keep;            /* fold: make a version of the state that is replaced */
+  uint64_t id;          /* version_*: which; the one made */
   gs_board *board;      /* storage thread; valid while counted */
   uint64_t *ids;        /* load, export, fold: the board's journal rows */
   uint32_t id_count;
@@ -93,6 +104,9 @@ struct gs_op {
     gesso_list_fn list;
     gesso_persistence_flush_fn flush;
     gesso_persistence_ready_fn ready;
+    gesso_versions_fn versions;
+    gesso_version_fn version;
+    gesso_restore_fn restore;
   } fn;
   gesso_persistence_fn on_written; /* append */
   void *ctx;
@@ -224,6 +238,19 @@ gesso_status gs_storage_fold_done(gesso_persistence *p, gs_op *op);
 void gs_storage_cancel_saves(gesso_persistence *p, gs_board *b, gesso_status status);
 /* Starts what is due, cuts, vacuums, purges. Returns when to look again. */
 uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now_ms);
+
+/* --- storage_history.c: the storage thread's part of versions --- */
+/* False: it has to wait, as writing fails. */
+bool gs_storage_version_op(gesso_persistence *p, gs_op *op, bool blocked);
+/* Versions of the board that do not stay leave; in a transaction. `stored_bytes`: of its state. */
+gesso_status gs_storage_thin(gesso_persistence *p, uint64_t num, uint64_t stored_bytes);
+/* One board with a version older than they may be is looked after. True: there may be more. */
+bool gs_storage_thin_oldest(gesso_persistence *p);
+gesso_status gs_storage_versions(gesso_persistence *p, gs_op *op);
+/* Sends the op to the folder. */
+void gs_storage_send_to_folder(gesso_persistence *p, gs_op *op);
+/* What a worker needs to know to find the board's rows. */
+gesso_status gs_storage_give_ids(gesso_persistence *p, gs_op *op);
 
 enum { GS_DELETE_EXPIRED = 1u << 16 }; /* delete's flags: only if it is in the trash */
 

@@ -3,10 +3,11 @@
  *
  *   sync thread        makes commits survive a power cut, releases the acknowledgements
  *   checkpoint thread  copies the write-ahead log into the database
- *   reader             loads and exports boards
- *   folder             makes compacted states, which the storage thread commits
+ *   reader             loads and exports boards and versions
+ *   folder             makes compacted states and versions, which the storage thread commits
  *
  * They only read the database, but for the checkpoint. */
+#include "crdt/make_equal.h"
 #include "store/store.h"
 
 void gs_count_latency(uint64_t buckets[GESSO_LATENCY_BUCKETS], uint64_t us)
@@ -165,6 +166,22 @@ static void answer_load(gesso_persistence *p, gs_op *op)
   (void)pthread_mutex_unlock(&p->lock);
 }
 
+static gesso_status get_version(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
+{
+  gs_result *r = gs_op_result(p, op);
+  if (r == NULL)
+    return GESSO_E_NOMEM;
+  gs_version_rows rows;
+  gesso_doc *doc = NULL;
+  gesso_status s = gs_board_reader_version(rd, gs_op_name(op), 0, op->id, &rows);
+  r->why = s == GESSO_E_NOTFOUND ? "there is no such version" : s != GESSO_OK ? "the database cannot be read; check the disk" : "";
+  if (s == GESSO_OK)
+    s = gs_version_build(p->alloc, p->options.doc_memory_max, &rows, &doc, &r->bytes, &r->why);
+  gesso_doc_destroy(doc);
+  gs_version_rows_finish(&rows);
+  return s;
+}
+
 void *gs_reader_main(void *ctx)
 {
   gesso_persistence *p = ctx;
@@ -178,7 +195,9 @@ void *gs_reader_main(void *ctx)
     }
     p->reader_running = true;
     (void)pthread_mutex_unlock(&p->lock);
-    op->status = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
+    op->status = rd == NULL ? GESSO_E_NOMEM : op->kind == GS_OP_VERSION_GET ? op->status : read_and_build(p, rd, op);
+    if (op->status == GESSO_OK && op->kind == GS_OP_VERSION_GET)
+      op->status = get_version(p, rd, op);
     if (op->status == GESSO_E_CLOSED) {
       /* The database is being reopened: the storage thread asks again when it is back. */
       op->status = GESSO_OK;
@@ -202,6 +221,80 @@ void *gs_reader_main(void *ctx)
 
 /* --- folder --- */
 
+static gesso_status make_version(gesso_persistence *p, gs_board_reader *rd, uint64_t num, gesso_bytes update,
+                                 gesso_bytes sv, gs_new_version *out)
+{
+  gs_version_rows base;
+  gesso_status s = gs_board_reader_version(rd, (gesso_bytes){ NULL, 0 }, num, 0, &base);
+  bool has_base = s == GESSO_OK;
+  if (has_base || s == GESSO_E_NOTFOUND)
+    s = gs_version_make(p->alloc, update, sv, has_base ? &base : NULL, out);
+  gs_version_rows_finish(&base);
+  return s;
+}
+
+/* The board as it is, as a version. */
+static gesso_status version_of_board(gesso_persistence *p, gs_board_reader *rd, gs_op *op, gesso_bytes present)
+{
+  gs_result *r = op->result;
+  gesso_buffer sv = { .alloc = p->alloc };
+  gesso_status s = gesso_doc_state_vector(r->built.doc, &sv);
+  if (s == GESSO_OK)
+    s = make_version(p, rd, r->rows.board.num, present, (gesso_bytes){ sv.data, sv.len }, &r->version);
+  r->has_version = s == GESSO_OK;
+  gesso_buffer_free(&sv);
+  return s;
+}
+
+/* The edits from here to there. */
+static gesso_status restore(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
+{
+  gs_result *r = op->result;
+  gs_version_rows rows;
+  gesso_doc *want = NULL;
+  gesso_buffer update = { .alloc = p->alloc };
+  gesso_status s = gs_board_reader_version(rd, (gesso_bytes){ NULL, 0 }, r->rows.board.num, op->id, &rows);
+  r->why = s == GESSO_E_NOTFOUND ? "there is no such version" : "the version cannot be read; check the disk";
+  if (s == GESSO_OK)
+    s = gs_version_build(p->alloc, p->options.doc_memory_max, &rows, &want, &update, &r->why);
+  gesso_buffer_free(&update);
+  gs_version_rows_finish(&rows);
+  if (s == GESSO_OK) {
+    s = gs_doc_make_equal(r->built.doc, want, &r->bytes);
+    r->why = s == GESSO_E_LIMIT ? "the board is nested too deep to be restored" : "not enough memory to restore the version";
+  }
+  gesso_doc_destroy(want);
+  return s;
+}
+
+/* version_name of the present, version_restore: reads, and makes what the storage thread will commit. */
+static gesso_status look_back(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
+{
+  gesso_status s = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
+  gs_result *r = op->result;
+  gesso_buffer present = { .alloc = p->alloc };
+  if (s != GESSO_OK)
+    return s;
+  op->num = r->rows.board.num;
+  r->why = "not enough memory for the version";
+  s = gesso_doc_encode_v1(r->built.doc, (gesso_bytes){ NULL, 0 }, &present, NULL);
+  if (s == GESSO_OK && present.len > GS_STATE_BYTES_MAX) {
+    r->why = "the board is too large to be kept as a version";
+    s = GESSO_E_LIMIT;
+  }
+  gesso_bytes bytes = { present.data, present.len };
+  if (s == GESSO_OK)
+    s = version_of_board(p, rd, op, bytes);
+  if (s == GESSO_OK && op->kind == GS_OP_VERSION_RESTORE) {
+    s = restore(p, rd, op);
+    r->has_version = r->bytes.len != 0; /* nothing changes, nothing to go back to */
+  }
+  gesso_buffer_free(&present);
+  gs_built_finish(&r->built);
+  gs_board_rows_finish(&r->rows);
+  return s;
+}
+
 static void fold(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
 {
   op->status = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
@@ -210,6 +303,11 @@ static void fold(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
     op->status = GESSO_E_CLOSED; /* another board by now */
   if (op->status == GESSO_OK)
     op->status = gs_fold(p->alloc, p->options.doc_memory_max, r->built.doc, &r->folded, &r->why);
+  if (op->status == GESSO_OK && op->keep) {
+    gesso_bytes state = { r->built.state.data, r->built.state.len };
+    /* Without memory for it the fold matters more. */
+    r->has_version = make_version(p, rd, op->num, state, r->rows.state.sv, &r->version) == GESSO_OK;
+  }
   if (r != NULL) { /* only the new state travels on */
     gs_built_finish(&r->built);
     gs_board_rows_finish(&r->rows);
@@ -228,7 +326,10 @@ void *gs_folder_main(void *ctx)
       continue;
     }
     (void)pthread_mutex_unlock(&p->lock);
-    fold(p, rd, op);
+    if (op->kind == GS_OP_FOLD)
+      fold(p, rd, op);
+    else if (op->status == GESSO_OK)
+      op->status = look_back(p, rd, op);
     gs_op_enqueue(p, op);
     (void)pthread_mutex_lock(&p->lock);
   }

@@ -287,6 +287,110 @@ gesso_status store_show(store *s, const char *board, gesso_board_info *out)
   return wait_done(s, &o, gesso_board_persistence_show(s->p, text(board), on_show, &o));
 }
 
+static void on_versions(void *ctx, gesso_status status, const gesso_board_version *versions, size_t count,
+                        uint64_t stored_bytes)
+{
+  version_list *out = ctx;
+  out->count = count;
+  out->stored_bytes = stored_bytes;
+  assert_true(count <= 256);
+  for (size_t i = 0; i < count; i++) {
+    out->v[i] = versions[i];
+    (void)snprintf(out->names[i], sizeof out->names[i], "%.*s", (int)versions[i].name.len,
+                   versions[i].name.len == 0 ? "" : (const char *)versions[i].name.data);
+    out->v[i].name = (gesso_bytes){ NULL, 0 };
+  }
+  out->status = status;
+}
+
+void store_versions(store *s, const char *board, version_list *out)
+{
+  out->status = (gesso_status)-1;
+  assert_int_equal(gesso_board_persistence_versions(s->p, text(board), on_versions, out), GESSO_OK);
+  while (out->status == (gesso_status)-1)
+    (void)gesso_persistence_wait(s->p, 1000);
+}
+
+typedef struct fetched {
+  outcome o;
+  gesso_buffer update;
+  uint64_t id;
+} fetched;
+
+static void keep_bytes(gesso_buffer *out, gesso_bytes bytes)
+{
+  *out = (gesso_buffer){ 0 };
+  if (bytes.len == 0)
+    return;
+  out->data = malloc(bytes.len);
+  assert_non_null(out->data);
+  memcpy(out->data, bytes.data, bytes.len);
+  out->len = out->capacity = bytes.len;
+}
+
+static void on_export(void *ctx, gesso_status status, gesso_bytes update, const char *message)
+{
+  fetched *f = ctx;
+  assert_non_null(message);
+  keep_bytes(&f->update, update);
+  on_done(&f->o, status);
+}
+
+gesso_status store_version_json(store *s, const char *board, uint64_t id, char *out)
+{
+  fetched f = { 0 };
+  gesso_status st = wait_done(s, &f.o, gesso_board_persistence_version_get(s->p, text(board), id, on_export, &f));
+  out[0] = '\0';
+  if (st == GESSO_OK) {
+    gesso_doc *doc = gesso_doc_create(NULL);
+    gesso_buffer json = { 0 };
+    assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ f.update.data, f.update.len }, NULL), GESSO_OK);
+    assert_int_equal(gesso_type_to_json(doc, gesso_doc_root(doc, text("m"), GESSO_MAP), GESSO_MAP, &json), GESSO_OK);
+    assert_true(json.len < 4096);
+    memcpy(out, json.data, json.len);
+    out[json.len] = '\0';
+    gesso_buffer_free(&json);
+    gesso_doc_destroy(doc);
+  }
+  gesso_buffer_free(&f.update);
+  return st;
+}
+
+static void on_version(void *ctx, gesso_status status, uint64_t id)
+{
+  fetched *f = ctx;
+  f->id = id;
+  on_done(&f->o, status);
+}
+
+gesso_status store_version_name(store *s, const char *board, uint64_t id, const char *name, uint64_t *id_out)
+{
+  fetched f = { 0 };
+  gesso_status st = wait_done(s, &f.o, gesso_board_persistence_version_name(s->p, text(board), id, text(name),
+                                                                            on_version, &f));
+  if (id_out != NULL)
+    *id_out = f.id;
+  return st;
+}
+
+static void on_restore(void *ctx, gesso_status status, gesso_bytes update, uint64_t before, const char *message)
+{
+  fetched *f = ctx;
+  assert_non_null(message);
+  keep_bytes(&f->update, update);
+  f->id = before;
+  on_done(&f->o, status);
+}
+
+gesso_status store_version_restore(store *s, const char *board, uint64_t id, gesso_buffer *update, uint64_t *before)
+{
+  fetched f = { 0 };
+  gesso_status st = wait_done(s, &f.o, gesso_board_persistence_version_restore(s->p, text(board), id, on_restore, &f));
+  *update = f.update;
+  *before = f.id;
+  return st;
+}
+
 gesso_persistence_stats store_stats(store *s)
 {
   gesso_persistence_stats st = { .size = sizeof st };

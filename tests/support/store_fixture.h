@@ -78,6 +78,23 @@ uint64_t store_flush(store *s);
 gesso_status store_show(store *s, const char *board, gesso_board_info *out); /* out->board is cleared */
 gesso_persistence_stats store_stats(store *s);
 
+
+/* A board's versions, oldest first; at most 256 of them. */
+typedef struct version_list {
+  gesso_status status;
+  size_t count;
+  uint64_t stored_bytes;
+  gesso_board_version v[256]; /* names are cleared ... */
+  char names[256][32];        /* ... and here */
+} version_list;
+
+void store_versions(store *s, const char *board, version_list *out);
+/* The map "m" of a version as JSON, into `out` (of 4096 bytes). */
+gesso_status store_version_json(store *s, const char *board, uint64_t id, char *out);
+gesso_status store_version_name(store *s, const char *board, uint64_t id, const char *name, uint64_t *id_out);
+/* The update of a restore, to be freed. */
+gesso_status store_version_restore(store *s, const char *board, uint64_t id, gesso_buffer *update, uint64_t *before);
+
 /* Dispatches until *flag. */
 void store_wait_for(store *s, const bool *flag);
 void set_flag(void *ctx, gesso_status status); /* a completion: sets the bool at ctx */

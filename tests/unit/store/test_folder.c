@@ -42,23 +42,23 @@ static void migrations_walk_down_and_up_again(void **state)
   gs_migration_info steps[GS_MIGRATIONS];
   assert_int_equal(gs_migrate_up(s->folder, 0, &from, &to, NULL), GESSO_OK);
   assert_int_equal(from, 0);
-  assert_int_equal(to, 4);
+  assert_int_equal(to, GS_MIGRATIONS);
   assert_int_equal(gs_migrate_status(s->folder, steps, &to, NULL), GESSO_OK);
   assert_true(steps[3].applied && steps[3].applied_ms > 0);
   assert_string_equal(steps[2].name, "board_states");
 
-  static const char *const tables[] = { "migrations", "boards", "board_states", "journal" };
-  for (int n = 4; n >= 1; n--) {
+  static const char *const tables[] = { "migrations", "boards", "board_states", "journal", "history" };
+  for (int n = GS_MIGRATIONS; n >= 1; n--) {
     assert_int_equal(gs_migrate_down(s->folder, -1, 0, &from, &to, NULL), GESSO_OK);
     assert_int_equal(from, n);
     assert_int_equal(to, n - 1);
-    for (int i = 1; i <= 4; i++)
+    for (int i = 1; i <= GS_MIGRATIONS; i++)
       assert_int_equal(has_table(s, tables[i - 1]), i < n);
   }
-  for (int n = 1; n <= 4; n++) {
+  for (int n = 1; n <= GS_MIGRATIONS; n++) {
     assert_int_equal(gs_migrate_up(s->folder, n, &from, &to, NULL), GESSO_OK);
     assert_int_equal(to, n);
-    for (int i = 1; i <= 4; i++)
+    for (int i = 1; i <= GS_MIGRATIONS; i++)
       assert_int_equal(has_table(s, tables[i - 1]), i <= n);
   }
   store_open(s);
@@ -91,10 +91,10 @@ static void going_down_does_not_drop_content_unless_told_to(void **state)
   store_open(s);
   put(s, "b", "k");
   (void)store_close(s);
-  assert_int_equal(gs_migrate_down(s->folder, -1, 0, &from, &to, &why), GESSO_E_USAGE); /* unfolded updates */
+  assert_int_equal(gs_migrate_down(s->folder, 3, 0, &from, &to, &why), GESSO_E_USAGE); /* unfolded updates */
   assert_true(why.len > 0);
   gesso_buffer_free(&why);
-  assert_int_equal(to, 4);
+  assert_int_equal(to, GS_MIGRATIONS);
   store_open(s);
   assert_int_equal(store_save(s, "b"), GESSO_OK);
   (void)store_close(s);
@@ -120,13 +120,13 @@ static void a_newer_schema_is_refused_untouched(void **state)
   store_open(s);
   put(s, "b", "k");
   (void)store_close(s);
-  store_sql(s, "PRAGMA user_version=5");
+  store_sql(s, "PRAGMA user_version=99");
   assert_int_equal(store_try_open(s), GESSO_E_VERSION);
   assert_int_equal(gesso_board_persistence_save(s->p, text("b"), NULL, NULL), GESSO_OK);
   assert_int_equal(store_load(s, "b").status, GESSO_E_VERSION);
   (void)store_close(s);
   assert_int_equal(gs_migrate_down(s->folder, -1, 0, &from, &to, NULL), GESSO_E_VERSION);
-  assert_int_equal(store_sql_int(s, "PRAGMA user_version"), 5);
+  assert_int_equal(store_sql_int(s, "PRAGMA user_version"), 99);
 }
 
 static void somebody_elses_database_is_refused_untouched(void **state)
