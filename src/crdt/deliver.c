@@ -1,4 +1,5 @@
 /* From the end of a transaction to the callbacks. */
+#include "crdt/event.h"
 #include "crdt/observe.h"
 #include "crdt/structs.h"
 #include "gesso/update.h"
@@ -35,6 +36,7 @@ static void forget_transaction(gesso_doc *doc, gesso_transaction *t)
 static void delivery_finish(gesso_doc *doc, gs_delivery *d)
 {
   forget_transaction(doc, &d->transaction);
+  gs_arena_finish(&d->arena);
   gesso_buffer_free(&d->origin);
   gesso_buffer_free(&d->update[0]);
   gesso_buffer_free(&d->update[1]);
@@ -54,11 +56,11 @@ static void delivery_finish(gesso_doc *doc, gs_delivery *d)
   }
 }
 
-static bool call_later(gesso_doc *doc, gs_delivery *d, gesso_subscription sub, const void *what, size_t count)
+bool gs_call_later(gesso_doc *doc, gs_delivery *d, gesso_subscription sub, const gesso_event *events, size_t count)
 {
   if (!gs_grow(doc->alloc, &d->calls, &d->calls_cap, (size_t)d->ncalls + 1, sizeof *d->calls))
     return false;
-  d->calls[d->ncalls++] = (gs_call){ sub, what, count };
+  d->calls[d->ncalls++] = (gs_call){ sub, events, count };
   return true;
 }
 
@@ -66,25 +68,12 @@ static bool call_all(gesso_doc *doc, gs_delivery *d, gs_sub_kind kind)
 {
   const gs_observers *o = doc->observers;
   for (uint32_t i = o->first[kind]; i != 0; i = o->subs[i].next)
-    if (!call_later(doc, d, o->subs[i].id, NULL, 0))
+    if (!gs_call_later(doc, d, o->subs[i].id, NULL, 0))
       return false;
   return true;
 }
 
 /* --- what changed --- */
-
-/* Types that were deleted and roots without a kind have no events, as in Yjs. */
-static bool tells(const gesso_doc *doc, uint32_t type)
-{
-  const gs_type *t = &doc->types[type];
-  return t->kind != GS_KIND_UNKNOWN && !t->dead && (t->item == 0 || !gs_is_deleted(&doc->items[t->item]));
-}
-
-static uint32_t holder_of(const gesso_doc *doc, uint32_t type)
-{
-  gs_ix item = doc->types[type].item;
-  return item != 0 ? doc->slots[doc->items[item].slot].type : 0;
-}
 
 /* The types that changed and all they are in. work_next marks what is listed, and is free for that between the end of
  * the edits and the collection. */
@@ -95,9 +84,9 @@ static bool changed_types(gesso_doc *doc, uint32_t **out, uint32_t *n, uint32_t 
   bool ok = !o->changed_lost;
   for (uint32_t i = 0; i < o->nchanged && ok; i++) {
     uint32_t type = o->changed[i].type;
-    if (o->changed[i].key != GS_NO_KEY || !tells(doc, type))
+    if (o->changed[i].key != GS_NO_KEY || !gs_type_tells(doc, type))
       continue;
-    for (; type != 0 && doc->types[type].work_next != listed && ok; type = holder_of(doc, type)) {
+    for (; type != 0 && doc->types[type].work_next != listed && ok; type = gs_type_holder(doc, type)) {
       ok = gs_grow(doc->alloc, out, cap, (size_t)*n + 1, sizeof **out);
       if (ok) {
         doc->types[type].work_next = listed;
@@ -142,6 +131,9 @@ gs_delivery *gs_observe_changes(gesso_doc *doc, gesso_status *st)
     d->local = doc->txn.local;
     d->origin = doc->txn.origin;
     doc->txn.origin = (gesso_buffer){ 0 };
+    d->arena = gs_arena_make(doc->alloc);
+    if (*st == GESSO_OK && doc->tracks && (*st = gs_gather_events(doc, d)) != GESSO_OK)
+      d->ncalls = 0;
   }
   gs_observe_forget(doc);
   return d;
@@ -261,10 +253,10 @@ static void call(gesso_doc *doc, const gs_delivery *d, const gs_call *c)
   gesso_bytes origin = { d->origin.data, d->origin.len };
   switch (sub.kind) {
   case GS_SUB_TYPE:
-    sub.fn.type(sub.ctx, doc, c->what);
+    sub.fn.type(sub.ctx, doc, c->events);
     return;
   case GS_SUB_DEEP:
-    sub.fn.deep(sub.ctx, doc, c->what, c->count);
+    sub.fn.deep(sub.ctx, doc, c->events, c->count);
     return;
   case GS_SUB_TRANSACTION:
     sub.fn.transaction(sub.ctx, doc, &d->transaction);

@@ -1,4 +1,5 @@
 #include "crdt/observe.h"
+#include "crdt/edit.h"
 #include "crdt/structs.h"
 
 /* --- subscriptions --- */
@@ -104,6 +105,25 @@ void gesso_doc_unobserve(gesso_doc *doc, gesso_subscription subscription)
   }
   o->subs[at] = (gs_sub){ .kind = GS_SUB_FREE, .next = o->free_sub };
   o->free_sub = at;
+}
+
+static gesso_status subscribe_type(gesso_doc *doc, gs_sub sub, gesso_subscription *out)
+{
+  gesso_status st;
+  *out = 0;
+  return gs_edit_type(doc, sub.type, &st) != NULL ? subscribe(doc, sub, out) : st;
+}
+
+gesso_status gesso_type_observe(gesso_doc *doc, gesso_type type, gesso_event_fn fn, void *ctx,
+                                gesso_subscription *out)
+{
+  return subscribe_type(doc, (gs_sub){ .kind = GS_SUB_TYPE, .type = type, .fn.type = fn, .ctx = ctx }, out);
+}
+
+gesso_status gesso_type_observe_deep(gesso_doc *doc, gesso_type type, gesso_deep_fn fn, void *ctx,
+                                     gesso_subscription *out)
+{
+  return subscribe_type(doc, (gs_sub){ .kind = GS_SUB_DEEP, .type = type, .fn.deep = fn, .ctx = ctx }, out);
 }
 
 gesso_status gesso_doc_observe_update(gesso_doc *doc, int version, gesso_update_fn fn, void *ctx,

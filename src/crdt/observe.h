@@ -12,13 +12,15 @@
 #ifndef GS_CRDT_OBSERVE_H
 #define GS_CRDT_OBSERVE_H
 
+#include "base/arena.h"
 #include "crdt/doc_impl.h"
 #include "gesso/events.h"
 
 /* --- End hooks, for the undo manager --- */
 
 /* A transaction that is about to end. Nothing of what it deleted was collected yet. Clients that got
- * structs: touched[], each from gs_before(doc, client) to its clock. */
+ * structs: touched[], each from gs_before(doc, client) to its clock; an item of our own may begin before and reach past
+ * it, when text was typed on. */
 typedef struct gs_txn_view {
   bool local;
   gesso_bytes origin;
@@ -89,7 +91,7 @@ typedef struct gs_doc_list {
 /* A callback that is due: nothing happens when the subscription has ended since. */
 typedef struct gs_call {
   gesso_subscription sub;
-  const void *what; /* TYPE: a gesso_event; DEEP: gesso_event[count] */
+  const gesso_event *events; /* TYPE, DEEP */
   size_t count;
 } gs_call;
 
@@ -97,6 +99,7 @@ typedef struct gs_delivery {
   struct gs_delivery *next;
   gs_call *calls;
   uint32_t ncalls, calls_cap;
+  gs_arena arena; /* holds the events */
   bool local;
   gesso_buffer origin;
   gesso_transaction transaction;
@@ -137,6 +140,11 @@ gs_delivery *gs_observe_changes(gesso_doc *doc, gesso_status *st);
 /* `update` is the v1 update of the transaction, empty when nothing changed, or latched its failure. It is left where it
  * is when update_out says that the caller wants it too. */
 GESSO_MUST_USE gesso_status gs_observe_result(gesso_doc *doc, gs_delivery *d, gs_buf *update, gesso_buffer *update_out);
+/* Adds a callback to a delivery. False when memory is short. */
+GESSO_MUST_USE bool gs_call_later(gesso_doc *doc, gs_delivery *d, gesso_subscription sub, const gesso_event *events,
+                                  size_t count);
+/* Reads the events of types and adds their callbacks (gather.c). */
+GESSO_MUST_USE gesso_status gs_gather_events(gesso_doc *doc, gs_delivery *d);
 void gs_observe_deliver(gesso_doc *doc, gs_delivery *d);
 
 static inline bool gs_observes(const gesso_doc *doc, gs_sub_kind kind)
