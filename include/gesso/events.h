@@ -2,11 +2,17 @@
  *
  * Callbacks run at the end of a transaction, when the document is whole again: they may read and edit it,
  * subscribe and unsubscribe (a subscription may end itself). What they edit is a transaction of its own, and its
- * callbacks run after those of the transaction that is being reported, in order. What an event points to
- * was read before garbage collection, belongs to the event and ends with the call.
+ * callbacks run after those of the transaction that is being reported, in order. A subscription that ended is not
+ * called any more; one that was made by a callback hears of the next transaction first, one that was made inside a
+ * transaction hears of all of it. A callback must not give back the last reference to the document.
  *
- * Order, as in Yjs: observers of types, deep observers, transaction observers, update observers,
- * subdocument observers. The delta, keys and paths are those of Yjs 13 (YEvent.delta, .changes.keys, .path).
+ * What an event points to was read before garbage collection, belongs to the event and ends with the call. It tells
+ * of its own transaction only, also when another callback has edited the document since.
+ *
+ * Order, as in Yjs: observers of types in the order in which the types changed first, deep observers, transaction
+ * observers, update observers of version 1, then 2, subdocument observers. The delta, keys and paths are those of
+ * Yjs 13 (YEvent.delta, .changes.keys, .path). Reading them changes nothing, and the cleaning up of redundant formats
+ * after remote changes, which is part of the transaction, has no events (docs/compat.md).
  *
  * A document without observers pays nothing for them. If memory runs out while events are gathered, the
  * transaction stands, gesso_doc_commit (or the edit) answers NOMEM, and the callbacks that could not be
@@ -54,9 +60,9 @@ typedef struct gesso_event {
   gesso_bytes origin;   /* of the transaction; {NULL, 0}: none */
   const gesso_path_step *path; /* from observed to target */
   size_t path_length;
-  const gesso_change *delta; /* changes of the sequence */
+  const gesso_change *delta; /* changes of the sequence; may be empty though it was edited, when nothing came of it */
   size_t delta_length;
-  const gesso_key_change *keys; /* changes of keys: maps, XML attributes */
+  const gesso_key_change *keys; /* changes of keys: maps, XML attributes; those that came to nothing are left out */
   size_t keys_length;
 } gesso_event;
 
@@ -95,11 +101,12 @@ typedef struct gesso_transaction {
   size_t nbefore;
   const gesso_clock *after;
   size_t nafter;
-  const gesso_clock_range *deleted; /* what the transaction deleted: sorted, maximal */
+  const gesso_clock_range *deleted; /* what the transaction deleted: by client and clock, maximal */
   size_t ndeleted;
 } gesso_transaction;
 
-/* A transaction ended, also one that changed nothing (Yjs: afterTransaction). */
+/* A transaction ended, also one that changed nothing (Yjs: afterTransaction). NOMEM from this and from the others
+ * below. */
 typedef void (*gesso_transaction_fn)(void *ctx, gesso_doc *doc, const gesso_transaction *transaction);
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_observe_transaction(gesso_doc *doc, gesso_transaction_fn fn,
                                                                     void *ctx, gesso_subscription *out);

@@ -121,21 +121,23 @@ static gesso_status run_end_hooks(gesso_doc *doc)
 
 gs_delivery *gs_observe_changes(gesso_doc *doc, gesso_status *st)
 {
-  gs_delivery *d = delivery_new(doc);
-  if (d == NULL)
-    *st = GESSO_E_NOMEM;
-  /* Deletions that were not found: *st says so, and nobody is told half of it. */
-  if (*st == GESSO_OK)
+  bool known = *st == GESSO_OK; /* which items were deleted; otherwise nobody is told half of it */
+  if (known)
     *st = run_end_hooks(doc);
-  if (d != NULL) {
-    d->local = doc->txn.local;
-    d->origin = doc->txn.origin;
-    doc->txn.origin = (gesso_buffer){ 0 };
-    d->arena = gs_arena_make(doc->alloc);
-    if (*st == GESSO_OK && doc->tracks && (*st = gs_gather_events(doc, d)) != GESSO_OK)
-      d->ncalls = 0;
+  gs_delivery *d = delivery_new(doc);
+  if (d == NULL) {
+    *st = GESSO_E_NOMEM;
+    return NULL;
   }
-  gs_observe_forget(doc);
+  d->local = doc->txn.local;
+  d->origin = doc->txn.origin;
+  doc->txn.origin = (gesso_buffer){ 0 };
+  d->arena = gs_arena_make(doc->alloc);
+  gesso_status events = known && doc->tracks ? gs_gather_events(doc, d) : GESSO_OK;
+  if (events != GESSO_OK) {
+    *st = events;
+    d->ncalls = 0;
+  }
   return d;
 }
 

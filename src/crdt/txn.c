@@ -316,6 +316,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     gs_runs_pack(doc, txn->touched[i]);
   gs_items_compact(doc);
   trim(doc);
+  if (doc->observers != NULL)
+    gs_observe_forget(doc);
   gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = txn->ndel_clients = 0;

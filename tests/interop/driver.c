@@ -16,6 +16,7 @@ static const struct command *const groups[] = {
   bytes_commands,
   doc_commands,
   edit_commands,
+  event_commands,
   position_commands,
   read_commands,
   snapshot_commands,

@@ -30,6 +30,7 @@ struct command {
 extern const struct command bytes_commands[];
 extern const struct command doc_commands[];
 extern const struct command edit_commands[];
+extern const struct command event_commands[];
 extern const struct command position_commands[];
 extern const struct command read_commands[];
 extern const struct command snapshot_commands[];

@@ -302,6 +302,17 @@ static gesso_status do_events(struct call *c)
   return GESSO_OK;
 }
 
+static gesso_status do_begin_with(struct call *c)
+{
+  return gesso_doc_begin_with(c->doc, arg_bytes(c));
+}
+
+static gesso_status do_find_type(struct call *c)
+{
+  uint64_t client = arg(c);
+  return give_number(c, gesso_doc_find_type(c->doc, client, arg(c)));
+}
+
 const struct command event_commands[] = {
   { .name = "observe", .run = do_observe }, /* n type, n label -> n subscription */
   { .name = "observe_deep", .run = do_observe_deep }, /* n type, n label -> n subscription */
@@ -309,5 +320,7 @@ const struct command event_commands[] = {
   { .name = "observe_update", .run = do_observe_update }, /* n version, n label -> n subscription */
   { .name = "unobserve", .run = do_unobserve }, /* n subscription */
   { .name = "events", .run = do_events }, /* -> text: what was told since the last time */
+  { .name = "begin_with", .run = do_begin_with }, /* b origin */
+  { .name = "find_type", .run = do_find_type }, /* n client, n clock -> n type */
   { .name = NULL },
 };

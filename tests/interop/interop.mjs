@@ -1,7 +1,7 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
 //   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--snapshots 500]
-//                    [--bytes 2000] [--seed N] [--replay FILE] [--strict] [--failures DIR]
+//                    [--bytes 2000] [--events 500] [--seed N] [--replay FILE] [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
 // bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
@@ -19,6 +19,7 @@ import {
 } from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
+import { runEvents } from './events.mjs'
 import { runPositions } from './positions.mjs'
 import { runBytes } from './bytes.mjs'
 import { runSnapshots } from './snapshots.mjs'
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     positions: { type: 'string', default: '500' },
     bytes: { type: 'string', default: '2000' },
     snapshots: { type: 'string', default: '500' },
+    events: { type: 'string', default: '500' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     replay: { type: 'string' },
@@ -237,6 +239,7 @@ if (options.replay) {
   const suites = [
     [runBytes, options.bytes],
     [runEdits, options.edits],
+    [runEvents, options.events],
     [runPositions, options.positions],
     [runSnapshots, options.snapshots]
   ]

@@ -193,7 +193,7 @@ function editXml (r, xml) {
 }
 
 // Everything that can be edited below (and with) a type.
-function * typesBelow (type) {
+export function * typesBelow (type) {
   yield type
   for (let item = type._start; item !== null; item = item.right) {
     if (!item.deleted && item.content instanceof Y.ContentType) yield * typesBelow(item.content.type)
