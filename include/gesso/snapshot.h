@@ -37,6 +37,13 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_snapshot_decode_v2(const gesso_alloc
 /* 1 when both say the same (Yjs: equalSnapshots). */
 GESSO_API int gesso_snapshot_equal(const gesso_snapshot *a, const gesso_snapshot *b);
 
+/* *out: 1 when everything that the update inserts and deletes is in the snapshot (Yjs: snapshotContainsUpdate).
+ * Errors: those of a malformed update, see gesso/update.h; NOMEM. */
+GESSO_API GESSO_MUST_USE gesso_status gesso_snapshot_contains_v1(const gesso_snapshot *snapshot, gesso_bytes update,
+                                                                 int *out, gesso_error *error_out);
+GESSO_API GESSO_MUST_USE gesso_status gesso_snapshot_contains_v2(const gesso_snapshot *snapshot, gesso_bytes update,
+                                                                 int *out, gesso_error *error_out);
+
 /* --- Going back. USAGE: the document collects garbage. NOTFOUND: the snapshot is of another document or of a
  * later time: it names what is not there. NOMEM. --- */
 

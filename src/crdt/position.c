@@ -108,23 +108,34 @@ gesso_status gesso_position_create(gesso_doc *doc, gesso_type type, uint64_t ind
 
 /* --- where it is now --- */
 
-/* The struct that has that id; NULL when there is none yet. A packed one stands in *w. */
-static const gs_item *struct_of(const gesso_doc *doc, wire_id id, gs_walk *w)
+/* The struct that has that id, and how far into it that is; NULL when there is none yet. A packed one stands in
+ * *w. `follow`: what brought it back instead, if something did (Yjs: followRedone). */
+static const gs_item *struct_of(const gesso_doc *doc, wire_id id, bool follow, gs_walk *w, uint32_t *offset)
 {
-  uint32_t client = gs_client_find(doc, id.client);
-  if (client == 0 || id.clock >= doc->clients[client].clock)
+  gs_id at = { gs_client_find(doc, id.client), (uint32_t)id.clock };
+  if (at.client == 0 || id.clock >= doc->clients[at.client].clock)
     return NULL;
-  gs_walk_start(w, doc, client, (uint32_t)id.clock);
-  return gs_walk_next(w);
+  for (;;) {
+    gs_walk_start(w, doc, at.client, at.clock);
+    const gs_item *it = gs_walk_next(w);
+    *offset = at.clock - it->clock;
+    gs_id next = { 0, 0 };
+    if (follow && it != &w->packed.item && gs_kind(it) != GS_GC)
+      next = gs_redone(doc, (gs_ix)(it - doc->items));
+    if (next.client == 0)
+      return it;
+    at = (gs_id){ next.client, next.clock + *offset };
+  }
 }
 
 gesso_status gesso_position_resolve(gesso_doc *doc, const gesso_position *p, uint32_t flags, gesso_place *out)
 {
-  (void)flags;
   *out = (gesso_place){ 0, 0, p->assoc };
+  bool follow = (flags & GESSO_POSITION_FOLLOW_UNDONE) != 0;
   gs_walk w;
+  uint32_t offset;
   if (p->item.some) {
-    const gs_item *it = struct_of(doc, p->item, &w);
+    const gs_item *it = struct_of(doc, p->item, follow, &w, &offset);
     if (it == NULL || gs_kind(it) == GS_GC)
       return GESSO_E_NOTFOUND;
     const gs_slot *slot = &doc->slots[it->slot];
@@ -132,7 +143,7 @@ gesso_status gesso_position_resolve(gesso_doc *doc, const gesso_position *p, uin
     const gs_type *t = &doc->types[out->type];
     if (t->item != 0 && gs_is_deleted(&doc->items[t->item]))
       return GESSO_OK;
-    out->index = gs_is_visible(it) ? p->item.clock - it->clock + (p->assoc < 0) : 0;
+    out->index = gs_is_visible(it) ? (uint64_t)offset + (p->assoc < 0) : 0;
     if (slot->key == 0)
       out->index += gs_seq_index_of(doc, out->type, (gs_ix)(it - doc->items));
     return GESSO_OK;
@@ -141,7 +152,7 @@ gesso_status gesso_position_resolve(gesso_doc *doc, const gesso_position *p, uin
     uint32_t key = gs_key_find(doc, name_of(p));
     out->type = key != 0 ? doc->keys[key].root : 0;
   } else {
-    const gs_item *it = struct_of(doc, p->type, &w);
+    const gs_item *it = struct_of(doc, p->type, follow, &w, &offset);
     out->type = it != NULL && gs_kind(it) == GS_TYPE ? it->c.type : 0;
   }
   if (out->type == 0)

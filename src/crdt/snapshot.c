@@ -1,6 +1,7 @@
 /* Snapshots: made, written, read, compared. */
 #include "crdt/snapshot.h"
 
+#include "crdt/record.h"
 #include "crdt/update.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -29,6 +30,19 @@ void gesso_snapshot_destroy(gesso_snapshot *s)
   gs_free(s->alloc, s->states, s->states_cap * sizeof *s->states);
   gs_free(s->alloc, s->deletes, s->deletes_cap * sizeof *s->deletes);
   gs_free(s->alloc, s, sizeof *s);
+}
+
+uint64_t gs_snapshot_clock(const gesso_snapshot *s, uint64_t client)
+{
+  uint32_t lo = 0, hi = s->nstates;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (s->states[mid].client > client)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo < s->nstates && s->states[lo].client == client ? s->states[lo].clock : 0;
 }
 
 /* --- order --- */
@@ -250,4 +264,50 @@ gesso_status gesso_snapshot_encode_v1(const gesso_snapshot *s, gesso_buffer *out
 gesso_status gesso_snapshot_encode_v2(const gesso_snapshot *s, gesso_buffer *out)
 {
   return encode(s, true, out);
+}
+
+/* --- updates --- */
+
+/* Whether one range holds all of it: ranges that touch were joined. */
+static bool covers(const gesso_snapshot *s, const gs_delete *d)
+{
+  uint32_t lo = 0, hi = s->ndeletes;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    const gs_snap_range *r = &s->deletes[mid];
+    if (r->client > d->client || (r->client == d->client && r->end <= d->clock))
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  const gs_snap_range *r = lo < s->ndeletes ? &s->deletes[lo] : NULL;
+  return r != NULL && r->client == d->client && r->clock <= d->clock && d->clock + d->len <= r->end;
+}
+
+static gesso_status contains(const gesso_snapshot *s, gesso_bytes update, bool v2, int *out, gesso_error *error_out)
+{
+  gs_records r;
+  gs_deletes d = { 0 };
+  bool in = true;
+  gs_records_open(&r, update, v2);
+  while (gs_records_next(&r))
+    in = in && r.rec.clock + r.rec.len <= gs_snapshot_clock(s, r.rec.client);
+  gs_deletes_read(&r, &d);
+  for (uint32_t i = 0; i < d.n; i++)
+    in = in && covers(s, &d.v[i]);
+  gs_deletes_finish(&d);
+  gesso_status st = gs_records_status(&r, GESSO_OK, error_out);
+  gs_records_close(&r);
+  *out = st == GESSO_OK && in;
+  return st;
+}
+
+gesso_status gesso_snapshot_contains_v1(const gesso_snapshot *s, gesso_bytes update, int *out, gesso_error *error_out)
+{
+  return contains(s, update, false, out, error_out);
+}
+
+gesso_status gesso_snapshot_contains_v2(const gesso_snapshot *s, gesso_bytes update, int *out, gesso_error *error_out)
+{
+  return contains(s, update, true, out, error_out);
 }

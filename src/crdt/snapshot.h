@@ -26,6 +26,8 @@ struct gesso_snapshot {
   uint32_t ndeletes, deletes_cap;
 };
 
+/* What its state vector says of a client; 0 where it says nothing. */
+uint64_t gs_snapshot_clock(const gesso_snapshot *s, uint64_t client);
 /* Writes the delete set. */
 void gs_write_snapshot_deletes(const gesso_snapshot *s, gs_buf *out, bool v2);
 

@@ -6,21 +6,12 @@ static void look_up(gs_view *v, const gesso_doc *doc, uint32_t client)
 {
   const gesso_snapshot *s = v->snap;
   uint64_t id = doc->clients[client].id;
-  uint32_t lo = 0, hi = s->nstates;
-  while (lo < hi) {
-    uint32_t mid = lo + (hi - lo) / 2;
-    if (s->states[mid].client > id)
-      lo = mid + 1;
-    else
-      hi = mid;
-  }
   v->client = client;
-  v->state = lo < s->nstates && s->states[lo].client == id ? s->states[lo].clock : 0;
+  v->state = gs_snapshot_clock(s, id);
   uint32_t bound[2];
   for (int i = 0; i < 2; i++) {
     /* The first range of a client below id, or of id itself. */
-    lo = 0;
-    hi = s->ndeletes;
+    uint32_t lo = 0, hi = s->ndeletes;
     while (lo < hi) {
       uint32_t mid = lo + (hi - lo) / 2;
       if (s->deletes[mid].client > id || (i == 1 && s->deletes[mid].client == id))

@@ -108,10 +108,22 @@ static gesso_status do_delta(struct call *c)
   return st;
 }
 
+static gesso_status do_contains(struct call *c)
+{
+  gesso_snapshot *s = arg_snapshot(c);
+  gesso_bytes update = arg_bytes(c);
+  int in = 0;
+  gesso_status st = arg(c) != 0 ? gesso_snapshot_contains_v2(s, update, &in, &c->error)
+                                : gesso_snapshot_contains_v1(s, update, &in, &c->error);
+  gesso_snapshot_destroy(s);
+  return st == GESSO_OK ? give_number(c, (uint64_t)in) : st;
+}
+
 const struct command snapshot_commands[] = {
   { "snapshot_create", do_create, false },       /* -> b v1, b v2 */
   { "snapshot_recode", do_recode, true },        /* b snapshot, n is v2 -> b v1, b v2 */
   { "snapshot_equal", do_equal, true },          /* b snapshot, b snapshot -> n */
+  { "snapshot_contains", do_contains, true },    /* b snapshot, b update, n is v2 -> n */
   { "snapshot_encode_at", do_encode_at, false }, /* b snapshot, n as v2 -> update */
   { "snapshot_restore", do_restore, false },     /* b snapshot, n slot for the new document */
   { "snapshot_json", do_json, false },           /* b snapshot, n type, n kind -> text */

@@ -3,12 +3,13 @@
 // side, they must lead to the same place.
 import * as Y from 'yjs'
 import * as decoding from 'lib0/decoding'
-import { GessoError, Kind, NO_GC } from './driver.mjs'
+import { GessoError, Kind, NewType, NO_GC } from './driver.mjs'
 import { Random } from './random.mjs'
 import { makeEdit, openRoots, roots } from './session.mjs'
 import { expectEqual } from './compare.mjs'
 
 const NOTFOUND = 7
+const FOLLOW_UNDONE = 1
 const rootKind = { map: Kind.map, array: Kind.array, text: Kind.text, xml: Kind.xmlFragment }
 const unsigned = n => n < 0 ? 2 * -n - 1 : 2 * n
 const signed = n => n % 2 === 0 ? n / 2 : -(n + 1) / 2
@@ -27,8 +28,8 @@ const readPlace = decoder => ({
 
 const yjsPosition = p => ({ bytes: hex(Y.encodeRelativePosition(p)), json: JSON.stringify(Y.relativePositionToJSON(p)) })
 
-function yjsPlace (doc, p) {
-  const place = Y.createAbsolutePositionFromRelativePosition(p, doc, false)
+function yjsPlace (doc, p, follow = false) {
+  const place = Y.createAbsolutePositionFromRelativePosition(p, doc, follow)
   if (place === null) return null
   return {
     index: place.index,
@@ -37,12 +38,10 @@ function yjsPlace (doc, p) {
   }
 }
 
-const resolve = (driver, slot, position, json) =>
-  driver.call('position_resolve', slot, [position, json ? 1 : 0, 0], readPlace)
-
-async function gessoPlace (driver, slot, position, json, again) {
+async function gessoPlace (driver, slot, position, json, again, follow = false) {
   try {
-    const { index, assoc, type, position: read } = await resolve(driver, slot, position, json)
+    const { index, assoc, type, position: read } =
+      await driver.call('position_resolve', slot, [position, json ? 1 : 0, follow ? FOLLOW_UNDONE : 0], readPlace)
     if (again) expectEqual('a position that was read and written', again, read)
     return { index, assoc, type }
   } catch (error) {
@@ -133,12 +132,72 @@ async function checkPositions (driver, seed, seen) {
   await Promise.all(answers)
 }
 
+// One text and one array with nested texts, edited on both sides, with an undo manager on both: places
+// that were undone and redone are followed, or not.
+async function checkUndone (driver, seed, seen) {
+  const r = new Random(seed * 86028121 + 1)
+  const doc = new Y.Doc({ gc: r.chance(0.7) })
+  doc.clientID = 1 + r.below(2 ** 32 - 1)
+  const txt = doc.getText('txt')
+  const arr = doc.getArray('arr')
+  const um = new Y.UndoManager([txt, arr], { captureTimeout: 0 })
+  driver.create(0, doc.clientID, doc.gc ? 0 : NO_GC)
+  const handles = [await driver.root(0, 'txt', Kind.text), await driver.root(0, 'arr', Kind.array)]
+  const answers = [driver.call('undo_new', 0, [0, 0, 0], () => {})]
+  for (const handle of handles) answers.push(driver.call('undo_scope', 0, [0, handle], () => {}))
+  const positions = []
+  for (let i = r.between(20, 40); i > 0; i--) {
+    const at = (type, more) => r.below(type.length + more)
+    r.weighted([
+      [3, () => {
+        const [index, s] = [at(txt, 1), r.pick(['a', 'bcd', 'efghij'])]
+        txt.insert(index, s)
+        answers.push(driver.textInsert(0, handles[0], index, s))
+      }],
+      [txt.length > 0 ? 3 : 0, () => {
+        const index = at(txt, 0)
+        const count = r.between(1, txt.length - index)
+        txt.delete(index, count)
+        answers.push(driver.textRemove(0, handles[0], index, count))
+      }],
+      [2, () => {
+        const index = at(arr, 1)
+        const values = r.chance(0.4) ? [new Y.Text()] : [1, 'two', 3]
+        arr.insert(index, values)
+        answers.push(driver.arrayInsert(0, handles[1], index, values.map(v => v instanceof Y.Text ? new NewType(Kind.text) : v)))
+      }],
+      [arr.length > 0 ? 2 : 0, () => {
+        const index = at(arr, 0)
+        arr.delete(index, 1)
+        answers.push(driver.arrayRemove(0, handles[1], index, 1))
+      }],
+      [3, () => { um.undo(); answers.push(driver.call('undo', 0, [0], () => {})) }],
+      [2, () => { um.redo(); answers.push(driver.call('redo', 0, [0], () => {})) }]
+    ])()
+    const nested = arr.toArray().filter(v => v instanceof Y.Text)
+    const type = r.pick([txt, txt, arr, ...nested])
+    positions.push(Y.createRelativePositionFromTypeIndex(type, at(type, 1), r.pick([0, -1])))
+    for (const p of [positions[positions.length - 1], r.pick(positions), r.pick(positions)]) {
+      for (const follow of [true, false]) {
+        const want = yjsPlace(doc, p, follow)
+        answers.push(gessoPlace(driver, 0, yjsPosition(p).json, true, null, follow)
+          .then(got => expectEqual(follow ? 'place, undone deletions followed' : 'place beside undo', want, got)))
+        seen.places++
+        if (follow && JSON.stringify(want) !== JSON.stringify(yjsPlace(doc, p))) seen.followed++
+      }
+    }
+  }
+  answers.push(driver.check(0))
+  await Promise.all(answers)
+}
+
 export async function runPositions (getDriver, first, count) {
-  const seen = { made: 0, places: 0, nowhere: 0 }
+  const seen = { made: 0, places: 0, nowhere: 0, followed: 0 }
   const result = { passed: 0, failed: 0 }
   for (let seed = first; seed < first + count; seed++) {
     try {
       await checkPositions(getDriver(), seed, seen)
+      await checkUndone(getDriver(), seed, seen)
       result.passed++
     } catch (error) {
       result.failed++
@@ -146,6 +205,6 @@ export async function runPositions (getDriver, first, count) {
     }
   }
   console.log(`${count} scripts of relative positions: ${seen.made} made, equal byte for byte; ${seen.places} times read, ` +
-    `${seen.nowhere} of them to no place`)
+    `${seen.nowhere} of them to no place, ${seen.followed} elsewhere because of undo`)
   return result
 }

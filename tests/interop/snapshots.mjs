@@ -118,6 +118,14 @@ async function checkSnapshots (driver, seed, seen) {
     const { s: previous, bytes: before } = r.pick(snapshots)
     compare('whether two snapshots are equal', Y.equalSnapshots(s, previous),
       driver.call('snapshot_equal', 0, [at, before], number).then(n => n === 1))
+    for (const update of [r.pick(updates), r.pick(updates), Y.mergeUpdates(updates.slice(0, r.between(1, updates.length)))]) {
+      const want = Y.snapshotContainsUpdate(s, update)
+      compare('whether an update is in a snapshot', want,
+        driver.call('snapshot_contains', 0, [at, update, 0], number).then(n => n === 1))
+      compare('whether a v2 update is in a snapshot', want,
+        driver.call('snapshot_contains', 0, [at, Y.convertUpdateFormatV1ToV2(update), 1], number).then(n => n === 1))
+      seen[want ? 'contained' : 'new']++
+    }
     let restored = null
     if (gc) {
       answers.push(driver.call('snapshot_restore', 0, [at, 1], number).then(
@@ -211,7 +219,7 @@ async function checkSnapshots (driver, seed, seen) {
 }
 
 export async function runSnapshots (getDriver, first, count) {
-  const seen = { snapshots: 0, restored: 0, read: 0, deltas: 0 }
+  const seen = { snapshots: 0, restored: 0, read: 0, deltas: 0, contained: 0, new: 0 }
   const result = { passed: 0, failed: 0 }
   for (let seed = first; seed < first + count; seed++) {
     try {
@@ -223,6 +231,6 @@ export async function runSnapshots (getDriver, first, count) {
     }
   }
   console.log(`${count} scripts of snapshots: ${seen.snapshots} taken, equal byte for byte; ${seen.restored} documents restored, ` +
-    `equal byte for byte; ${seen.read} types and ${seen.deltas} deltas read`)
+    `equal byte for byte; ${seen.read} types and ${seen.deltas} deltas read; ${seen.contained} updates contained, ${seen.new} not`)
   return result
 }

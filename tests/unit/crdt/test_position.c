@@ -2,6 +2,7 @@
 #include "crdt_test.h"
 
 #include "gesso/position.h"
+#include "gesso/undo.h"
 #include "support/support.h"
 
 #include <stdbool.h>
@@ -211,6 +212,38 @@ static void a_place_that_is_not_there_is_not_found(void **state)
   gesso_doc_destroy(other);
 }
 
+static void what_was_undone_is_followed(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(7);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo_options o = { .size = sizeof o, .capture_timeout_ms = -1 };
+  gesso_undo *undo = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(undo, t), GESSO_OK);
+  type_in(doc, t, 0, "one two");
+  gesso_position *p = at(doc, t, 5, 0); /* w */
+  cut_out(doc, t, 4, 3);
+  stands(doc, p, t, 4);
+  assert_int_equal(gesso_undo_undo(undo, NULL), GESSO_OK);
+  reads_json(doc, t, GESSO_TEXT, "\"one two\"");
+  gesso_place place;
+  assert_int_equal(gesso_position_resolve(doc, p, GESSO_POSITION_FOLLOW_UNDONE, &place), GESSO_OK);
+  assert_int_equal(place.index, 5);
+  assert_int_equal(gesso_position_resolve(doc, p, 0, &place), GESSO_OK);
+  assert_int_not_equal(place.index, 5);
+  /* Again and again, through a chain of copies. */
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(gesso_undo_redo(undo, NULL), GESSO_OK);
+    assert_int_equal(gesso_undo_undo(undo, NULL), GESSO_OK);
+  }
+  assert_int_equal(gesso_position_resolve(doc, p, GESSO_POSITION_FOLLOW_UNDONE, &place), GESSO_OK);
+  assert_int_equal(place.index, 5);
+  check(doc);
+  gesso_position_destroy(p);
+  gesso_undo_destroy(undo);
+  gesso_doc_destroy(doc);
+}
+
 static void short_memory_makes_no_position(void **state)
 {
   (void)state;
@@ -259,6 +292,7 @@ int main(void)
     cmocka_unit_test(bytes_and_json_are_those_of_yjs),
     cmocka_unit_test(what_is_no_position_is_refused),
     cmocka_unit_test(a_place_that_is_not_there_is_not_found),
+    cmocka_unit_test(what_was_undone_is_followed),
     cmocka_unit_test(short_memory_makes_no_position),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

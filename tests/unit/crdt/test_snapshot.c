@@ -317,6 +317,40 @@ static void documents_go_back(void **state)
   gesso_doc_destroy(again);
 }
 
+static void an_update_is_in_a_snapshot_or_not(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(7);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  type_in(doc, t, 0, "abc");
+  gesso_snapshot *before = now(doc);
+  cut_out(doc, t, 1, 1);
+  gesso_snapshot *after = now(doc), *empty = gesso_snapshot_create_empty(NULL);
+  gesso_buffer all = state_of(doc), v2;
+  assert_int_equal(gesso_doc_encode_v2(doc, NONE, &v2, NULL), GESSO_OK);
+  const struct {
+    const gesso_snapshot *s;
+    int in;
+  } cases[] = { { before, 0 }, { after, 1 }, { empty, 0 } };
+  for (size_t i = 0; i < GS_TEST_COUNT(cases); i++) {
+    int in = -1;
+    assert_int_equal(gesso_snapshot_contains_v1(cases[i].s, view(all), &in, NULL), GESSO_OK);
+    assert_int_equal(in, cases[i].in);
+    assert_int_equal(gesso_snapshot_contains_v2(cases[i].s, view(v2), &in, NULL), GESSO_OK);
+    assert_int_equal(in, cases[i].in);
+    gesso_error why = { GESSO_OK, 0, NULL };
+    assert_int_not_equal(gesso_snapshot_contains_v1(cases[i].s, (gesso_bytes){ all.data, all.len - 1 }, &in, &why), GESSO_OK);
+    assert_int_equal(in, 0);
+    assert_true(why.status != GESSO_OK && why.offset <= all.len);
+  }
+  gesso_buffer_free(&all);
+  gesso_buffer_free(&v2);
+  gesso_snapshot_destroy(before);
+  gesso_snapshot_destroy(after);
+  gesso_snapshot_destroy(empty);
+  gesso_doc_destroy(doc);
+}
+
 static void short_memory_changes_nothing(void **state)
 {
   (void)state;
@@ -368,6 +402,7 @@ int main(void)
     cmocka_unit_test(arrays_maps_and_xml_read_as_they_were),
     cmocka_unit_test(what_was_collected_is_left_out),
     cmocka_unit_test(documents_go_back),
+    cmocka_unit_test(an_update_is_in_a_snapshot_or_not),
     cmocka_unit_test(short_memory_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
