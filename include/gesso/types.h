@@ -40,7 +40,7 @@ GESSO_API gesso_type gesso_doc_find_type(const gesso_doc *doc, uint64_t client, 
 GESSO_API uint64_t gesso_type_length(gesso_doc *doc, gesso_type type);
 
 /* --- Map. `made_out` (may be NULL) receives the new type of GESSO_VALUE_TYPE.
- * Errors: USAGE (bad value, malformed JSON), DELETED, NOMEM, LIMIT. --- */
+ * Errors: USAGE (no such type, bad value, malformed JSON), DELETED, NOMEM, LIMIT (nesting). --- */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key,
                                                     gesso_value value, gesso_type *made_out);
 /* NOTFOUND when the key is not set. */
@@ -50,8 +50,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_map_clear(gesso_doc *doc, gesso_type
 /* The value under `key`: one value in *out. NOTFOUND when it is not set. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_get(gesso_doc *doc, gesso_type map, gesso_bytes key,
                                                     gesso_values *out);
-/* All entries, keys and values, in no particular order. USAGE: no such type. NOMEM. Also the attributes of XML types, which the
- * calls of this part set, remove and read as keys of a map. */
+/* All entries, keys and values, in no particular order. USAGE: no such type. NOMEM. Also the attributes of XML
+ * types, which the calls of this part set, remove and read as keys of a map. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_entries(gesso_doc *doc, gesso_type map, gesso_values *out);
 /* The value under `key` as JSON text. NOTFOUND when it is not set. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_map_get_json(gesso_doc *doc, gesso_type map, gesso_bytes key,
@@ -98,18 +98,22 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_text_format(gesso_doc *doc, gesso_ty
                                                         uint64_t count_utf16, gesso_bytes attributes_json);
 
 /* Applies a delta: a JSON array of {"insert": string or embed, "attributes"?}, {"delete": n} and {"retain": n,
- * "attributes"?} (Yjs: YText.applyDelta). The trailing line break that Yjs drops when `sanitize` is not set to
- * false is kept. USAGE: malformed, or past the end. */
+ * "attributes"?}, as YText.applyDelta does: an insert without attributes has none, deletions end with the text,
+ * a retain past its end appends line breaks (up to 65,536), and the line break that Yjs drops with `sanitize: false`
+ * is kept. USAGE: malformed; nothing has changed then. DELETED. LIMIT. NOMEM, which may come after a part of it was
+ * applied. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_apply_delta(gesso_doc *doc, gesso_type text,
                                                              gesso_bytes delta_json);
-/* The same from changes in memory (gesso_change: INSERT takes strings, embeds and, as embed, a new type). */
+/* The same from changes in memory. INSERT takes one value: a string, a new type, or an embed of what JSON has; its
+ * length is not looked at. Attributes are what JSON has. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_apply_changes(gesso_doc *doc, gesso_type text,
                                                                const gesso_change *changes, size_t count);
-/* Embeds any value or a new shared type (`made_out`, may be NULL). */
+/* Embeds a new shared type (`made_out`, may be NULL) or a value that JSON has; a string counts as one element too.
+ * USAGE: past the end, malformed, or a value that JSON does not have (bytes, bigint, undefined, a document). */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_embed_value(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
                                                              gesso_value value, gesso_bytes attributes_json,
                                                              gesso_type *made_out);
-/* The text as INSERT changes with their attributes. */
+/* The text as INSERT changes with their attributes. USAGE: no such type. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_get_delta(gesso_doc *doc, gesso_type text, gesso_changes *out);
 
 /* UTF-16 units and UTF-8 bytes of the visible characters of a text: gives the other unit of the same place.

@@ -34,8 +34,9 @@ typedef enum gesso_value_kind {
   GESSO_VALUE_TYPE,   /* written: a new, empty shared type of kind `type`; XML elements and hooks: bytes is
                          the node name. Read: `ref` is the shared type, `type` its kind */
   GESSO_VALUE_BIGINT, /* integer: a JavaScript BigInt of 64 bits */
-  GESSO_VALUE_ARRAY,  /* items[count] */
-  GESSO_VALUE_OBJECT, /* keys[count] and items[count] */
+  GESSO_VALUE_ARRAY,  /* items[count], up to 512 levels; no types or documents inside */
+  GESSO_VALUE_OBJECT, /* keys[count] and items[count], the same. Keys go into the order that a JavaScript object has,
+                         and of equal ones the last value counts */
   GESSO_VALUE_DOC     /* doc: a subdocument. Written: a document that is in no other one; the parent takes a
                          reference of its own (gesso_doc_retain). Read: borrowed from the parent */
 } gesso_value_kind;

@@ -1,10 +1,7 @@
 #include "crdt/edit.h"
 #include "crdt/read.h"
 #include "crdt/seq.h"
-#include "wire/json.h"
-#include "wire/tree.h"
 #include "wire/utf8.h"
-#include "wire/writer.h"
 
 gesso_type gesso_doc_root(gesso_doc *doc, gesso_bytes name, gesso_type_kind kind)
 {
@@ -102,36 +99,6 @@ gs_ix gs_edit_insert_type_reserved(gesso_doc *doc, uint32_t slot, gs_ix left, gs
   doc->items[ix].c.type = gs_type_new_reserved(doc, type_kind, name, ix);
   gs_integrate(doc, ix, slot, left, right);
   return ix;
-}
-
-gesso_status gs_value_to_any(gesso_value v, gs_buf *out)
-{
-  switch (v.kind) {
-  case GESSO_VALUE_UNDEFINED:
-    gs_buf_put(out, 127);
-    return out->err;
-  case GESSO_VALUE_NULL:
-    gs_buf_put(out, 126);
-    return out->err;
-  case GESSO_VALUE_BOOL:
-    gs_buf_put(out, v.number != 0 ? 120 : 121);
-    return out->err;
-  case GESSO_VALUE_NUMBER:
-    gs_any_write_number(out, v.number);
-    return out->err;
-  case GESSO_VALUE_STRING:
-    if (gs_utf8_invalid_at(v.bytes) != v.bytes.len)
-      return GESSO_E_USAGE;
-    gs_buf_put(out, 119);
-    gs_write_bytes(out, v.bytes);
-    return out->err;
-  case GESSO_VALUE_JSON: {
-    gesso_status st = gs_json_to_any(v.bytes, out);
-    return st == GESSO_E_CORRUPT ? GESSO_E_USAGE : st;
-  }
-  default:
-    return GESSO_E_USAGE;
-  }
 }
 
 gesso_status gs_place_of(gesso_doc *doc, gesso_type type, uint64_t index, gs_place *out)

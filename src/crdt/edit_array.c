@@ -16,18 +16,19 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
   /* Encode all values first: after that nothing can fail. `items` counts runs of plain values as one. */
   gs_buf buf = gs_buf_make(doc->alloc);
   size_t items = 0, types = 0, bytes = 0;
+  uint32_t name;
   for (size_t i = 0; i < count && st == GESSO_OK; i++) {
     const gesso_value *v = &values[i];
     if (!gs_value_is_any(*v) || i == 0 || !gs_value_is_any(values[i - 1]))
       items++;
     if (gs_value_is_any(*v))
-      st = gs_value_to_any(*v, &buf);
-    else if (v->kind == GESSO_VALUE_BYTES)
+      st = gs_value_to_any(v, &buf);
+    else if (v->kind == GESSO_VALUE_BYTES && (v->bytes.data != NULL || v->bytes.len == 0))
       bytes += v->bytes.len;
-    else if (v->type > GESSO_XML_TEXT)
+    else if (v->kind == GESSO_VALUE_TYPE)
+      st = gs_value_type_name(doc, v, &name);
+    else
       st = GESSO_E_USAGE;
-    else if (gs_key_of(doc, v->bytes) == 0)
-      st = GESSO_E_NOMEM;
     types += v->kind == GESSO_VALUE_TYPE;
   }
   gs_place at = { 0, 0 };
@@ -44,7 +45,8 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
     for (size_t i = 0; i < count;) {
       const gesso_value *v = &values[i];
       if (v->kind == GESSO_VALUE_TYPE) {
-        left = gs_edit_insert_type_reserved(doc, slot, left, right, v->type, gs_key_find(doc, v->bytes));
+        name = v->type == GESSO_XML_ELEMENT || v->type == GESSO_XML_HOOK ? gs_key_find(doc, v->bytes) : 0;
+        left = gs_edit_insert_type_reserved(doc, slot, left, right, v->type, name);
         if (made_out != NULL)
           *made_out = doc->items[left].c.type;
         i++;

@@ -10,18 +10,21 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
     *made_out = 0;
   if (gs_edit_type(doc, map, &st) == NULL)
     return st;
-  if (gs_utf8_invalid_at(key) != key.len || (value.kind == GESSO_VALUE_TYPE && value.type > GESSO_XML_TEXT))
+  if (gs_utf8_invalid_at(key) != key.len)
     return GESSO_E_USAGE;
   gs_buf buf = gs_buf_make(doc->alloc);
   uint32_t name = 0, k = gs_key_of(doc, key);
   gesso_bytes content = value.bytes;
   unsigned kind = GS_BINARY;
   if (gs_value_is_any(value)) {
-    st = gs_value_to_any(value, &buf);
+    st = gs_value_to_any(&value, &buf);
     content = gs_buf_bytes(&buf);
     kind = GS_ANY;
-  } else if (value.kind == GESSO_VALUE_TYPE && (name = gs_key_of(doc, value.bytes)) == 0) {
-    st = GESSO_E_NOMEM;
+  } else if (value.kind == GESSO_VALUE_TYPE) {
+    content.len = 0;
+    st = gs_value_type_name(doc, &value, &name);
+  } else if (value.kind == GESSO_VALUE_DOC || (content.data == NULL && content.len > 0)) {
+    st = GESSO_E_USAGE;
   }
   if (st == GESSO_OK && k == 0)
     st = GESSO_E_NOMEM;

@@ -9,12 +9,7 @@ static bool copy_string(gs_arena *arena, gesso_bytes *s)
 {
   if (!gs_arena_copy(arena, s))
     return false;
-  if (s->len >= 3) {
-    uint8_t *p = (uint8_t *)(uintptr_t)s->data;
-    for (const uint8_t *end = p + s->len; end - p >= 3; p++)
-      if (p[0] == 0xed && p[1] >= 0xa0)
-        memcpy(p, "\xef\xbf\xbd", 3);
-  }
+  gs_utf8_mend((uint8_t *)(uintptr_t)s->data, s->len);
   return true;
 }
 

@@ -215,11 +215,10 @@ static gesso_bytes parse_key(struct parser *ps)
 }
 
 /* One value with everything in it. Open containers are kept as bits: set for objects. */
-static void parse_value(struct parser *ps)
+static void parse_value(struct parser *ps, gesso_bytes key)
 {
   uint8_t is_object[GS_ANY_DEPTH_MAX];
   unsigned depth = 0;
-  gesso_bytes key = { NULL, 0 };
   while (ps->err == GESSO_OK) {
     skip_space(ps);
     bool opened = false;
@@ -270,7 +269,7 @@ static void parse_value(struct parser *ps)
   }
 }
 
-gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out)
+static gesso_status parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_bytes key, gesso_error *error_out)
 {
   static const uint8_t none[1] = { 0 };
   const uint8_t *p = text.len != 0 ? text.data : none;
@@ -280,7 +279,7 @@ gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso
     ps.at = p + bad;
     fail(&ps, GESSO_E_CORRUPT, "JSON: invalid UTF-8");
   } else {
-    parse_value(&ps);
+    parse_value(&ps, key);
     skip_space(&ps);
     if (ps.at != ps.end)
       fail(&ps, GESSO_E_CORRUPT, "JSON: something follows the value");
@@ -288,6 +287,16 @@ gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso
   if (ps.err != GESSO_OK && error_out != NULL)
     *error_out = (gesso_error){ ps.err, (size_t)(ps.at - ps.begin), ps.why };
   return ps.err;
+}
+
+gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out)
+{
+  return parse(text, tree, room, (gesso_bytes){ NULL, 0 }, error_out);
+}
+
+gesso_status gs_json_parse_member(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_bytes key)
+{
+  return parse(text, tree, room, key, NULL);
 }
 
 gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out)

@@ -16,6 +16,8 @@ GESSO_MUST_USE gesso_status gs_json_check_at(gesso_bytes text, gesso_error *erro
 /* Reads the value into an empty tree. `room` takes text.len + 1 bytes of unescaped strings; the tree lives no
  * longer than it and `text`. Errors as above, and NOMEM. */
 GESSO_MUST_USE gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out);
+/* The same into the open array or object of a tree, under `key`. */
+GESSO_MUST_USE gesso_status gs_json_parse_member(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_bytes key);
 
 /* Appends the value of `text` as lib0 Any, byte for byte what lib0's writeAny(JSON.parse(text)) gives
  * (one exception: two keys that differ in lone surrogates only). Errors as above, and NOMEM. */

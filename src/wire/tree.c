@@ -1,6 +1,7 @@
 #include "wire/tree.h"
 #include "wire/json.h"
 #include "wire/number.h"
+#include "wire/utf8.h"
 #include "wire/writer.h"
 
 #include <assert.h>
@@ -284,12 +285,17 @@ static void write_json(const gs_tree *tree, const gs_node *node, gs_buf *out)
   }
 }
 
+bool gs_tree_write_json_at(const gs_tree *tree, uint32_t node, gs_buf *out)
+{
+  if (node >= tree->count || tree->nodes[node].kind == GS_NODE_UNDEFINED)
+    return false;
+  write_json(tree, &tree->nodes[node], out);
+  return true;
+}
+
 bool gs_tree_write_json(const gs_tree *tree, gs_buf *out)
 {
-  if (tree->count == 0 || tree->nodes[0].kind == GS_NODE_UNDEFINED)
-    return false;
-  write_json(tree, &tree->nodes[0], out);
-  return true;
+  return gs_tree_write_json_at(tree, 0, out);
 }
 
 /* --- writing Any --- */
@@ -300,11 +306,8 @@ static void write_var_string(gs_buf *out, const uint8_t *data, uint32_t len)
   gs_write_varuint(out, len);
   size_t at = out->b.len;
   gs_buf_write(out, data, len);
-  if (out->err != GESSO_OK)
-    return;
-  for (uint8_t *p = out->b.data + at, *end = p + len; end - p >= 3; p++)
-    if (p[0] == 0xed && p[1] >= 0xa0)
-      memcpy(p, "\xef\xbf\xbd", 3);
+  if (out->err == GESSO_OK && len > 0)
+    gs_utf8_mend(out->b.data + at, len);
 }
 
 void gs_any_write_number(gs_buf *out, double value)

@@ -65,6 +65,8 @@ void gs_tree_close(gs_tree *tree);
 /* As JSON.stringify: undefined is left out of objects and null in arrays, bytes are
  * {"$bytes": "<base64>"}, bigints are numbers. False, and nothing written, for an undefined root. */
 bool gs_tree_write_json(const gs_tree *tree, gs_buf *out);
+/* The same for one value inside it. */
+bool gs_tree_write_json_at(const gs_tree *tree, uint32_t node, gs_buf *out);
 
 /* As lib0's writeAny: lone surrogates become U+FFFD. */
 void gs_tree_write_any(const gs_tree *tree, gs_buf *out);

@@ -127,3 +127,10 @@ size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split)
   }
   return i;
 }
+
+void gs_utf8_mend(uint8_t *s, size_t n)
+{
+  for (size_t i = 0; i + 2 < n; i++)
+    if (s[i] == 0xed && s[i + 1] >= 0xa0)
+      memcpy(s + i, "\xef\xbf\xbd", 3);
+}

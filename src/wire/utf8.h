@@ -16,4 +16,7 @@ size_t gs_utf8_utf16_len(gesso_bytes s);
  * case the prefix ends before that character and has units - 1 code units. */
 size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split);
 
+/* Makes U+FFFD of surrogates that stand as three bytes each, as TextEncoder does. */
+void gs_utf8_mend(uint8_t *s, size_t n);
+
 #endif

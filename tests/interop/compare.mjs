@@ -12,7 +12,7 @@ export class Mismatch extends Error {
 }
 
 function show (v) {
-  const text = v instanceof Uint8Array ? Buffer.from(v).toString('hex') : JSON.stringify(v)
+  const text = v instanceof Uint8Array ? Buffer.from(v).toString('hex') : JSON.stringify(v, (_, x) => typeof x === 'bigint' ? `${x}n` : x)
   return text === undefined ? 'undefined' : text.length > 2000 ? text.slice(0, 2000) + ' ...' : text
 }
 

@@ -21,6 +21,7 @@ static const struct command *const groups[] = {
   read_commands,
   snapshot_commands,
   undo_commands,
+  value_commands,
 };
 
 static gesso_doc *docs[SLOTS];

@@ -19,7 +19,7 @@ struct call {
 };
 
 /* One command. Its comment in the table says what stands after the slot and what comes back:
- * n varUint, b varUint length and bytes, v value (driver_edit.c). driver.mjs has a method for each. */
+ * n varUint, b varUint length and bytes, v value (arg_value in driver_edit.c). driver.mjs has a method for each. */
 struct command {
   const char *name;
   gesso_status (*run)(struct call *c);
@@ -27,7 +27,14 @@ struct command {
 };
 
 /* Each ends with a command without name. */
-extern const struct command bytes_commands[];
+extern const struct command bytes_commands[],
+  doc_commands[],
+  edit_commands[],
+  position_commands[],
+  read_commands[],
+  snapshot_commands[],
+  undo_commands[],
+  value_commands[];
 extern const struct command doc_commands[];
 extern const struct command edit_commands[];
 extern const struct command event_commands[];
@@ -40,6 +47,9 @@ _Noreturn void broken(const char *why);
 /* For commands that speak of a second document. */
 gesso_doc **slot_at(uint64_t slot);
 gesso_status give_number(struct call *c, uint64_t n);
+
+gesso_value arg_value(struct call *c);
+const gesso_value *arg_values(struct call *c, size_t *count_out);
 
 static inline uint64_t arg(struct call *c)
 {

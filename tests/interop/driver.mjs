@@ -5,7 +5,7 @@ import * as encoding from 'lib0/encoding'
 import * as decoding from 'lib0/decoding'
 
 export const Kind = { array: 0, map: 1, text: 2, xmlElement: 3, xmlFragment: 4, xmlHook: 5, xmlText: 6 }
-export const Value = { undefined: 0, null: 1, bool: 2, number: 3, string: 4, bytes: 5, json: 6, type: 7 }
+export const Value = { undefined: 0, null: 1, bool: 2, number: 3, string: 4, bytes: 5, json: 6, type: 7, bigint: 8, array: 9, object: 10, doc: 11 }
 export const NO_GC = 1
 
 const utf8 = new TextEncoder()
@@ -26,6 +26,7 @@ export const nothing = () => undefined
 export const bytes = decoder => decoding.readTailAsUint8Array(decoder)
 export const string = decoder => text.decode(decoding.readTailAsUint8Array(decoder))
 export const number = decoder => decoding.readVarUint(decoder)
+export const any = decoder => decoding.readAny(decoder)
 
 export class Driver {
   constructor (path) {
@@ -147,6 +148,24 @@ export class Driver {
     return this.call('text_format', slot, [type, index, count, JSON.stringify(attributes)], nothing)
   }
 
+  values (slot, type, index = 0, count = 2 ** 32) { return this.call('values', slot, [type, index, count], any) }
+  entries (slot, type) { return this.call('entries', slot, [type], any) }
+  mapGet (slot, type, key) { return this.call('map_get', slot, [type, key], any) }
+  mapClear (slot, type) { return this.call('map_clear', slot, [type], nothing) }
+  getDelta (slot, type) { return this.call('get_delta', slot, [type], any) }
+  textApplyDelta (slot, type, delta) { return this.call('apply_delta', slot, [type, JSON.stringify(delta)], nothing) }
+  textEmbedValue (slot, type, index, value, attributes) {
+    return this.call('embed_value', slot, [type, index, { value }, attributes && JSON.stringify(attributes)], number)
+  }
+
+  // The same delta as gesso_change; inserts may be a NewType.
+  textApplyChanges (slot, type, delta) {
+    const kinds = delta.flatMap(op => 'insert' in op ? [1, 0] : 'delete' in op ? [2, op.delete] : [3, op.retain])
+    const values = delta.flatMap(op => [...('insert' in op ? [op.insert] : []), op.attributes ?? {}])
+    const args = [type, delta.length, ...kinds, values.length, ...values.map(value => ({ value }))]
+    return this.call('apply_changes', slot, args, nothing)
+  }
+
   stats (slot) { return this.call('stats', slot, [], string) }
 }
 
@@ -158,36 +177,63 @@ export class NewType {
   }
 }
 
-function writeValue (e, v) {
-  let kind = Value.json
-  let type = 0
-  let num = 0
-  let data = none
-  if (v === undefined) {
-    kind = Value.undefined
-  } else if (v === null) {
-    kind = Value.null
-  } else if (typeof v === 'boolean') {
-    kind = Value.bool
-    num = v ? 1 : 0
-  } else if (typeof v === 'number') {
-    kind = Value.number
-    num = v
-  } else if (typeof v === 'string') {
-    kind = Value.string
-    data = utf8.encode(v)
-  } else if (v instanceof Uint8Array) {
-    kind = Value.bytes
-    data = v
-  } else if (v instanceof NewType) {
-    kind = Value.type
-    type = v.kind
-    data = utf8.encode(v.nodeName)
-  } else {
-    data = utf8.encode(JSON.stringify(v))
+// The document in a slot as a value.
+export class DocIn {
+  constructor (slot) {
+    this.slot = slot
   }
-  encoding.writeVarUint(e, kind)
-  encoding.writeVarUint(e, type)
-  encoding.writeFloat64(e, num)
-  encoding.writeVarUint8Array(e, data)
+}
+
+// JSON text as a value, to be read by gesso.
+export class Json {
+  constructor (text) {
+    this.text = text
+  }
+}
+
+function writeValue (e, v) {
+  const kind = k => encoding.writeVarUint(e, k)
+  const data = bytes => encoding.writeVarUint8Array(e, bytes)
+  if (v === undefined) {
+    kind(Value.undefined)
+  } else if (v === null) {
+    kind(Value.null)
+  } else if (typeof v === 'boolean') {
+    kind(Value.bool)
+    encoding.writeFloat64(e, v ? 1 : 0)
+  } else if (typeof v === 'number') {
+    kind(Value.number)
+    encoding.writeFloat64(e, v)
+  } else if (typeof v === 'bigint') {
+    kind(Value.bigint)
+    encoding.writeBigInt64(e, v)
+  } else if (typeof v === 'string') {
+    kind(Value.string)
+    data(utf8.encode(v))
+  } else if (v instanceof Uint8Array) {
+    kind(Value.bytes)
+    data(v)
+  } else if (v instanceof NewType) {
+    kind(Value.type)
+    encoding.writeVarUint(e, v.kind)
+    data(utf8.encode(v.nodeName))
+  } else if (v instanceof DocIn) {
+    kind(Value.doc)
+    encoding.writeVarUint(e, v.slot)
+  } else if (v instanceof Json) {
+    kind(Value.json)
+    data(utf8.encode(v.text))
+  } else if (Array.isArray(v)) {
+    kind(Value.array)
+    encoding.writeVarUint(e, v.length)
+    for (const x of v) writeValue(e, x)
+  } else {
+    kind(Value.object)
+    const entries = Object.entries(v)
+    encoding.writeVarUint(e, entries.length)
+    for (const [key, x] of entries) {
+      data(utf8.encode(key))
+      writeValue(e, x)
+    }
+  }
 }

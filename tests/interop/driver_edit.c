@@ -1,16 +1,80 @@
 /* Edits. */
 #include "driver.h"
 
-#define VALUES_MAX 256
+#define VALUES_MAX 4096
+#define DEPTH_MAX 1000
 
-/* n value kind, n type kind, 8 bytes of double, b bytes */
-static gesso_value read_value(struct call *c)
+/* What the values of one command point to. */
+static gesso_value items[VALUES_MAX];
+static gesso_bytes keys[VALUES_MAX];
+static size_t used;
+
+static gesso_value read_value(struct call *c, unsigned depth)
 {
-  gesso_value v = { .kind = (gesso_value_kind)arg(c), .type = (gesso_type_kind)arg(c) };
-  uint64_t bits = gs_read_u64be(&c->rd);
-  memcpy(&v.number, &bits, sizeof bits);
-  v.bytes = arg_bytes(c);
+  gesso_value v = { .kind = (gesso_value_kind)arg(c) };
+  uint64_t bits;
+  if (depth > DEPTH_MAX)
+    broken("a value is nested too deeply");
+  switch (v.kind) {
+  case GESSO_VALUE_BOOL:
+  case GESSO_VALUE_NUMBER:
+    bits = gs_read_u64be(&c->rd);
+    memcpy(&v.number, &bits, sizeof bits);
+    break;
+  case GESSO_VALUE_STRING:
+  case GESSO_VALUE_BYTES:
+  case GESSO_VALUE_JSON:
+    v.bytes = arg_bytes(c);
+    break;
+  case GESSO_VALUE_TYPE:
+    v.type = (gesso_type_kind)arg(c);
+    v.bytes = arg_bytes(c);
+    break;
+  case GESSO_VALUE_BIGINT:
+    v.integer = (int64_t)gs_read_u64be(&c->rd);
+    break;
+  case GESSO_VALUE_ARRAY:
+  case GESSO_VALUE_OBJECT:
+    v.count = arg(c);
+    if (v.count > VALUES_MAX - used)
+      broken("too many values");
+    v.items = items + used;
+    v.keys = keys + used;
+    used += v.count;
+    for (size_t i = 0, at = (size_t)(v.items - items); i < v.count; i++) {
+      if (v.kind == GESSO_VALUE_OBJECT)
+        keys[at + i] = arg_bytes(c);
+      items[at + i] = read_value(c, depth + 1);
+    }
+    break;
+  case GESSO_VALUE_DOC:
+    v.doc = *slot_at(arg(c));
+    break;
+  default:
+    break;
+  }
   return v;
+}
+
+/* n kind, then what it has: 8 bytes (a double, or an integer), b bytes, n type and b name, n count and values (objects:
+ * each after its b key), n slot of a document. The next command may reuse what it points to. */
+gesso_value arg_value(struct call *c)
+{
+  used = 0;
+  return read_value(c, 0);
+}
+
+/* n count, v... */
+const gesso_value *arg_values(struct call *c, size_t *count_out)
+{
+  static gesso_value list[256];
+  *count_out = arg(c);
+  if (*count_out > GS_COUNT(list))
+    broken("too many values");
+  used = 0;
+  for (size_t i = 0; i < *count_out; i++)
+    list[i] = read_value(c, 0);
+  return list;
 }
 
 /* `type` is read when the call has filled it, not when the arguments are put together. */
@@ -23,7 +87,7 @@ static gesso_status do_map_set(struct call *c)
 {
   gesso_type map = arg_type(c), type = 0;
   gesso_bytes key = arg_bytes(c);
-  gesso_value value = read_value(c);
+  gesso_value value = arg_value(c);
   return made(c, gesso_map_set(c->doc, map, key, value, &type), &type);
 }
 
@@ -36,12 +100,9 @@ static gesso_status do_map_remove(struct call *c)
 static gesso_status do_array_insert(struct call *c)
 {
   gesso_type array = arg_type(c), type = 0;
-  uint64_t index = arg(c), count = arg(c);
-  static gesso_value values[VALUES_MAX];
-  if (count > VALUES_MAX)
-    broken("too many values");
-  for (uint64_t i = 0; i < count; i++)
-    values[i] = read_value(c);
+  uint64_t index = arg(c);
+  size_t count;
+  const gesso_value *values = arg_values(c, &count);
   return made(c, gesso_array_insert(c->doc, array, index, values, count, &type), &type);
 }
 

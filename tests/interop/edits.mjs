@@ -5,7 +5,7 @@
 // other. Mixed: gesso and Yjs clients edit one board together and exchange updates in any order; a
 // fresh document of each kind that received everything must agree.
 import * as Y from 'yjs'
-import { Kind, NewType } from './driver.mjs'
+import { Json, Kind, NewType } from './driver.mjs'
 import { Random } from './random.mjs'
 import { anyValue, clientId, makeEdit, openRoots } from './session.mjs'
 import { expectEqual, gessoContent, parsed, plain, yjsContent, yjsStateVector } from './compare.mjs'
@@ -15,12 +15,38 @@ const whole = ['a', 'word ', 'é', '漢字', '\n', '"\\', 'a longer piece of tex
 const emoji = [...whole, '😀', 'x😀y', '👩‍👩‍👧']
 const rootKind = { map: Kind.map, arr: Kind.array, txt: Kind.text }
 
-// What both sides can be told: JSON values and bytes. Strings are made well formed: until they travel,
-// Yjs keeps lone surrogates that no UTF-8 can say.
+// Strings are made well formed: until they travel, Yjs keeps lone surrogates that no UTF-8 can say.
+function mended (v) {
+  if (typeof v === 'string') return Buffer.from(v).toString()
+  if (Array.isArray(v)) return v.map(mended)
+  if (v === null || typeof v !== 'object' || v instanceof Uint8Array) return v
+  return Object.fromEntries(Object.entries(v).map(([key, x]) => [mended(key), mended(x)]))
+}
+
+// What both sides can be told, bigints and undefined inside of others too: Yjs takes them in maps only.
 function value (r) {
   if (r.chance(0.12)) return Uint8Array.from({ length: r.below(9) }, () => r.below(256))
+  return mended(anyValue(r))
+}
+
+// The same as JSON, which gesso reads itself.
+function jsonValue (r) {
   const v = plain(anyValue(r))
-  return v === undefined ? null : JSON.parse(JSON.stringify(v), (_, x) => typeof x === 'string' ? Buffer.from(x).toString() : x)
+  return v === undefined ? null : mended(v)
+}
+
+// Up to five operations, now and then past the end of the text.
+function delta (r, length, pieces, attributes) {
+  return Array.from({ length: r.between(1, 5) }, () => {
+    const some = r.chance(0.5) ? { attributes: attributes() } : {}
+    const n = r.weighted([[1, 0], [6, r.below(length + 1)], [1, length + r.below(3)]])
+    return r.weighted([
+      [3, { insert: r.pick(['', ...pieces]), ...some }],
+      [1, { insert: { image: r.pick(pieces) }, ...some }],
+      [3, { retain: n, ...some }],
+      [2, { delete: r.below(Math.min(6, length + 2)) }]
+    ])
+  })
 }
 
 // Formats are flat: Yjs compares them one level deep and by identity below that.
@@ -68,6 +94,17 @@ export async function editTwin (r, driver, slot, doc, handles, pieces) {
       if (r.chance(0.2) && type.has(key)) {
         type.delete(key)
         await driver.mapRemove(slot, handle, key)
+      } else if (r.chance(0.03)) {
+        type.clear()
+        await driver.mapClear(slot, handle)
+      } else if (r.chance(0.1)) {
+        const v = BigInt.asIntN(64, BigInt(r.below(2 ** 50)) * BigInt(r.between(-1e6, 1e6)))
+        type.set(key, v)
+        await driver.mapSet(slot, handle, key, v)
+      } else if (r.chance(0.2)) {
+        const v = jsonValue(r)
+        type.set(key, v)
+        await driver.mapSet(slot, handle, key, new Json(JSON.stringify(v)))
       } else if (r.chance(0.15)) {
         await child(v => driver.mapSet(slot, handle, key, v), fresh => type.set(key, fresh))
       } else {
@@ -84,9 +121,10 @@ export async function editTwin (r, driver, slot, doc, handles, pieces) {
       } else if (r.chance(0.15)) {
         await child(v => driver.arrayInsert(slot, handle, at, [v]), fresh => type.insert(at, [fresh]))
       } else {
-        const values = Array.from({ length: r.between(1, 4) }, () => value(r))
+        const json = r.chance(0.2)
+        const values = Array.from({ length: r.between(1, 4) }, () => json ? jsonValue(r) : value(r))
         type.insert(at, values)
-        await driver.arrayInsert(slot, handle, at, values)
+        await driver.arrayInsert(slot, handle, at, json ? values.map(v => new Json(JSON.stringify(v))) : values)
       }
       return
     case 'xml':
@@ -110,6 +148,12 @@ export async function editTwin (r, driver, slot, doc, handles, pieces) {
         const s = r.pick(pieces)
         type.insert(at, s, { ...format })
         await driver.textInsert(slot, handle, at, s, format)
+      } else if (r.chance(0.25)) {
+        const ops = delta(r, length, pieces, () => type instanceof Y.XmlText ? { ...format } : attributes(r))
+        type.applyDelta(structuredClone(ops))
+        await (r.chance(0.5) ? driver.textApplyDelta(slot, handle, ops) : driver.textApplyChanges(slot, handle, ops))
+      } else if (r.chance(0.1)) {
+        await child(v => driver.textEmbedValue(slot, handle, at, v, format), fresh => type.insertEmbed(at, fresh, { ...format }))
       } else if (action < 7) {
         type.delete(from, count)
         await driver.textRemove(slot, handle, from, count)
