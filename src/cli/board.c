@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include "cli/fileio.h"
+#include "cli/folder.h"
 #include "gesso/persistence.h"
 
 #include <argp.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OPT_JSON = 1000, OPT_DELETED, OPT_PURGE };
@@ -40,10 +40,8 @@ static gesso_bytes name_of(const struct board_args *args)
 /* ---- waiting for one completion ---------------------------------------------------------------- */
 
 struct outcome {
+  gs_answer a;
   struct board_args *args;
-  bool done;
-  gesso_status status;
-  char message[400];
   int64_t shown;      /* list */
   bool more;          /* list */
   gs_buf last;        /* list: the last name */
@@ -52,9 +50,7 @@ struct outcome {
 
 static void finish_with(struct outcome *o, gesso_status s, const char *message)
 {
-  o->done = true;
-  o->status = s;
-  (void)snprintf(o->message, sizeof o->message, "%s", message != NULL ? message : gesso_status_text(s));
+  gs_answer_set(&o->a, s, message);
 }
 
 static void completed(void *ctx, gesso_status s)
@@ -64,67 +60,28 @@ static void completed(void *ctx, gesso_status s)
 
 static void wait_for(gesso_persistence *p, struct outcome *o, gesso_status accepted)
 {
-  if (accepted != GESSO_OK)
-    finish_with(o, accepted, NULL);
-  while (!o->done)
-    (void)gesso_persistence_wait(p, -1);
+  (void)gs_answer_wait(&o->a, p, accepted);
 }
 
 static int complain(const struct outcome *o)
 {
-  const struct board_args *args = o->args;
-  switch (o->status) {
-  case GESSO_E_NOTFOUND:
-    fprintf(stderr, "%s: there is no board '%s' in %s; 'gesso board list' shows those there are\n", args->who,
-            args->name, args->folder);
-    break;
-  case GESSO_E_DELETED:
-    fprintf(stderr, "%s: the board '%s' was deleted; 'gesso board list --deleted' shows when\n", args->who, args->name);
-    break;
-  case GESSO_E_USAGE:
-    fprintf(stderr, "%s: '%s' is no name for a board: 1 to %d bytes of UTF-8\n", args->who, args->name,
-            GESSO_BOARD_NAME_MAX);
-    break;
-  default:
-    fprintf(stderr, "%s: %s: %s\n", args->who, args->folder, o->message);
-    break;
-  }
-  return GS_EXIT_FAILED;
+  return gs_cli_complain(o->args->who, o->args->folder, o->args->name, &o->a);
 }
 
 /* ---- list and show ----------------------------------------------------------------------------- */
-
-static const char *time_text(int64_t ms, char out[32])
-{
-  time_t seconds = (time_t)(ms / 1000);
-  struct tm tm;
-  if (ms == 0 || gmtime_r(&seconds, &tm) == NULL)
-    return "-";
-  (void)strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
-  return out;
-}
 
 static json_t *info_json(const gesso_board_info *info)
 {
   json_t *deleted = info->deleted_ms == 0 ? json_null() : json_integer(info->deleted_ms);
   char generation[24];
   (void)snprintf(generation, sizeof generation, "%016llx", (unsigned long long)info->generation);
-  return json_pack("{s:s#, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (const char *)info->board.data,
+  return json_pack("{s:s#, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", (const char *)info->board.data,
                    (int)info->board.len, "generation", generation, "created", (json_int_t)info->created_ms, "updated",
                    (json_int_t)info->updated_ms, "state_bytes", (json_int_t)info->state_bytes, "stored_bytes",
                    (json_int_t)info->stored_bytes, "journal_bytes", (json_int_t)info->journal_bytes,
-                   "journal_updates", (json_int_t)info->journal_updates, "folds", (json_int_t)info->version, "deleted",
+                   "journal_updates", (json_int_t)info->journal_updates, "folds", (json_int_t)info->version, "history_bytes",
+                   (json_int_t)info->history_bytes, "deleted",
                    deleted);
-}
-
-/* Names come from visitors: what could move the cursor is not printed. */
-static void print_name(gesso_bytes name)
-{
-  for (size_t i = 0; i < name.len; i++)
-    if (name.data[i] < ' ' || name.data[i] == 0x7f)
-      printf("\\x%02x", name.data[i]);
-    else
-      putchar(name.data[i]);
 }
 
 static void got_list(void *ctx, gesso_status s, const gesso_board_info *const *boards, size_t count, int more)
@@ -138,9 +95,9 @@ static void got_list(void *ctx, gesso_status s, const gesso_board_info *const *b
     } else {
       if (o->shown++ == 0)
         printf("%-19s  %12s  %s\n", "UPDATED (UTC)", "BYTES", "BOARD");
-      printf("%-19s  %12llu  ", time_text(info->updated_ms, updated),
+      printf("%-19s  %12llu  ", gs_cli_time(info->updated_ms, updated),
              (unsigned long long)(info->state_bytes + info->journal_bytes));
-      print_name(info->board);
+      gs_cli_print_name(info->board);
       puts(info->deleted_ms != 0 ? "  (deleted)" : "");
     }
     gs_buf_clear(&o->last);
@@ -155,21 +112,21 @@ static int run_list(struct board_args *args, gesso_persistence *p)
   struct outcome o = { .args = args, .more = true, .last = gs_buf_make(NULL) };
   o.rows = args->json ? json_array() : NULL;
   while (o.more) {
-    o.done = false;
+    o.a.done = false;
     wait_for(p, &o, gesso_board_persistence_list(p, gs_buf_bytes(&o.last), 0,
                                                  args->deleted ? GESSO_LIST_DELETED : 0, got_list, &o));
-    if (o.status != GESSO_OK)
+    if (o.a.status != GESSO_OK)
       break;
   }
   gs_buf_finish(&o.last);
-  if (o.rows != NULL && o.status == GESSO_OK) {
+  if (o.rows != NULL && o.a.status == GESSO_OK) {
     (void)json_dumpf(o.rows, stdout, JSON_INDENT(2));
     putchar('\n');
-  } else if (o.status == GESSO_OK && o.shown == 0) {
+  } else if (o.a.status == GESSO_OK && o.shown == 0) {
     puts("There are no boards.");
   }
   json_decref(o.rows);
-  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
 static void got_info(void *ctx, gesso_status s, const gesso_board_info *info)
@@ -183,16 +140,17 @@ static void got_info(void *ctx, gesso_status s, const gesso_board_info *info)
     json_decref(json);
   } else if (s == GESSO_OK) {
     printf("board            ");
-    print_name(info->board);
-    printf("\ncreated          %s\n", time_text(info->created_ms, text));
-    printf("updated          %s\n", time_text(info->updated_ms, text));
+    gs_cli_print_name(info->board);
+    printf("\ncreated          %s\n", gs_cli_time(info->created_ms, text));
+    printf("updated          %s\n", gs_cli_time(info->updated_ms, text));
     if (info->deleted_ms != 0)
-      printf("deleted          %s%s\n", time_text(info->deleted_ms, text),
+      printf("deleted          %s%s\n", gs_cli_time(info->deleted_ms, text),
              info->purged_ms != 0 ? ", content purged" : ", content kept until it is purged");
     printf("state            %llu bytes, %llu on disk, folded %llu times\n", (unsigned long long)info->state_bytes,
            (unsigned long long)info->stored_bytes, (unsigned long long)info->version);
     printf("journal          %llu bytes in %llu updates\n", (unsigned long long)info->journal_bytes,
            (unsigned long long)info->journal_updates);
+    printf("history          %llu bytes\n", (unsigned long long)info->history_bytes);
     printf("generation       %016llx\n", (unsigned long long)info->generation);
   }
   finish_with(o, s, NULL);
@@ -202,7 +160,7 @@ static int run_show(struct board_args *args, gesso_persistence *p)
 {
   struct outcome o = { .args = args };
   wait_for(p, &o, gesso_board_persistence_show(p, name_of(args), got_info, &o));
-  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
 /* ---- export, import, delete -------------------------------------------------------------------- */
@@ -213,7 +171,7 @@ static void got_export(void *ctx, gesso_status s, gesso_bytes update, const char
   bool ok = s != GESSO_OK || gs_cli_write_file(o->args->who, o->args->out, update);
   finish_with(o, s, message);
   if (!ok)
-    o->status = GESSO_E_CLOSED; /* said already: see run_export */
+    o->a.status = GESSO_E_CLOSED; /* said already: see run_export */
 }
 
 static int run_export(struct board_args *args, gesso_persistence *p)
@@ -224,9 +182,9 @@ static int run_export(struct board_args *args, gesso_persistence *p)
   }
   struct outcome o = { .args = args };
   wait_for(p, &o, gesso_board_persistence_export(p, name_of(args), 1, got_export, &o));
-  if (o.status == GESSO_E_CLOSED)
+  if (o.a.status == GESSO_E_CLOSED)
     return GS_EXIT_FAILED;
-  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
 static int run_import(struct board_args *args, gesso_persistence *p)
@@ -248,18 +206,18 @@ static int run_import(struct board_args *args, gesso_persistence *p)
   wait_for(p, &o, gesso_board_persistence_append(p, name_of(args), 0, gs_buf_bytes(&file), GESSO_APPEND_TRUSTED, NULL,
                                                  completed, &o));
   gs_buf_finish(&file);
-  if (o.status == GESSO_OK) {
+  if (o.a.status == GESSO_OK) {
     struct outcome saved = { .args = args };
     wait_for(p, &saved, gesso_board_persistence_save(p, name_of(args), completed, &saved));
   }
-  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
 static int run_delete(struct board_args *args, gesso_persistence *p)
 {
   struct outcome o = { .args = args };
   wait_for(p, &o, gesso_board_persistence_delete(p, name_of(args), args->purge ? GESSO_DELETE_PURGE : 0, completed, &o));
-  return o.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
 /* ---- command line ------------------------------------------------------------------------------ */
@@ -335,40 +293,12 @@ static void help(FILE *to)
         to);
 }
 
-static void ready(void *ctx, gesso_status s, const char *message)
-{
-  finish_with(ctx, s, message);
-}
-
-/* What is wrong with the database as a whole has a sentence of its own; a verb would only learn its status. */
-static bool usable(struct board_args *args, gesso_persistence *p)
-{
-  struct outcome o = { .args = args };
-  wait_for(p, &o, gesso_persistence_ready(p, ready, &o));
-  if (o.status != GESSO_OK)
-    fprintf(stderr, "%s: %s: %s\n", args->who, args->folder, o.message);
-  return o.status == GESSO_OK;
-}
-
 static int run_verb(struct board_args *args)
 {
-  gesso_persistence_options o = {
-    .size = sizeof o,
-    .folder = args->folder,
-    .flags = args->verb->writes ? 0 : GESSO_OPEN_READ_ONLY,
-    .owner = args->who,
-  };
-  gesso_persistence *p = NULL;
-  gesso_buffer why = { 0 };
-  gesso_status s = gesso_persistence_open(&o, &p, &why);
-  if (s != GESSO_OK) {
-    const char *text = gesso_status_text(s);
-    fprintf(stderr, "%s: %s: %.*s\n", args->who, args->folder, why.data != NULL ? (int)why.len : (int)strlen(text),
-            why.data != NULL ? (const char *)why.data : text);
-    gesso_buffer_free(&why);
+  gesso_persistence *p = gs_cli_open(args->who, args->folder, args->verb->writes);
+  if (p == NULL)
     return GS_EXIT_FAILED;
-  }
-  int status = usable(args, p) ? args->verb->run(args, p) : GS_EXIT_FAILED;
+  int status = args->verb->run(args, p);
   if (fflush(stdout) != 0 && status == GS_EXIT_OK) {
     fprintf(stderr, "%s: the output could not be written\n", args->who);
     status = GS_EXIT_FAILED;

@@ -15,6 +15,7 @@
 int gs_cli_serve(int argc, char **argv);
 int gs_cli_doc(int argc, char **argv);
 int gs_cli_board(int argc, char **argv);
+int gs_cli_history(int argc, char **argv);
 int gs_cli_migrate(int argc, char **argv);
 
 #endif

@@ -13,6 +13,7 @@ static const struct {
   { "serve", "gesso serve", "serve the whiteboard page, and every y-websocket client, from a data folder", gs_cli_serve },
   { "board", "gesso board", "list, show, export, import and delete the boards of a data folder", gs_cli_board },
   { "doc", "gesso doc", "merge, read, compare and check Yjs update files", gs_cli_doc },
+  { "history", "gesso history", "list, show, name and restore earlier versions of boards", gs_cli_history },
   { "migrate", "gesso migrate", "show and change the schema of a data folder", gs_cli_migrate },
 };
 

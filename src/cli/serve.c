@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_WEB_DIR = 1000, OPT_ALLOW_ORIGIN, ORIGINS_MAX = 64 };
+enum { OPT_WEB_DIR = 1000, OPT_ALLOW_ORIGIN, OPT_HISTORY_DAYS, ORIGINS_MAX = 64 };
 
 struct serve_args {
   gs_server_options options;
@@ -25,6 +25,8 @@ static const struct argp_option options[] = {
     "Let pages of this origin in (https://boards.example.org; repeat for more; * for all). Needed behind a proxy that "
     "serves another host name", 0 },
   { "web-dir", OPT_WEB_DIR, "DIR", 0, "Serve the page from DIR instead of from the program", 0 },
+  { "history-days", OPT_HISTORY_DAYS, "N", 0,
+    "Keep earlier versions of boards for N days (default: 30); 0 makes none. Named ones stay", 0 },
   { "verbose", 'v', NULL, 0, "Log boards and sockets as they come and go", 0 },
   { 0 },
 };
@@ -60,6 +62,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case OPT_WEB_DIR:
     o->web_dir = arg;
     return 0;
+  case OPT_HISTORY_DAYS: {
+    char *end;
+    unsigned long n = strtoul(arg, &end, 10);
+    if (end == arg || *end != '\0' || n > 36500 || *arg == '-')
+      argp_error(state, "--history-days is a number of days up to 36500, not '%s'", arg);
+    o->history_days = (uint32_t)n;
+    o->no_history = n == 0;
+    return 0;
+  }
   case 'v':
     gs_log_set_level(GS_LOG_DEBUG);
     return 0;

@@ -34,7 +34,7 @@ gs_conn *gs_api_waiting(gs_api *api, uint64_t id)
   return gs_net_find(api->net, id);
 }
 
-static void error_of_status(gs_api *api, gs_conn *conn, gesso_status s, const char *message)
+void gs_api_error_of_status(gs_api *api, gs_conn *conn, gesso_status s, const char *message)
 {
   switch (s) {
   case GESSO_E_NOTFOUND:
@@ -63,13 +63,13 @@ static void error_of_status(gs_api *api, gs_conn *conn, gesso_status s, const ch
 
 /* Images and exports are not shared between those who ask for them: many slow readers would fill the
  * memory. */
-static bool too_much_waits(gs_api *api, gs_conn *conn)
+bool gs_api_too_much_waits(gs_api *api, gs_conn *conn)
 {
   gs_net_stats stats;
   gs_net_get_stats(api->net, &stats);
   if (stats.queue_bytes < GS_LIMIT_QUEUES_LEN)
     return false;
-  error_of_status(api, conn, GESSO_E_BUSY, NULL);
+  gs_api_error_of_status(api, conn, GESSO_E_BUSY, NULL);
   return true;
 }
 
@@ -106,7 +106,7 @@ static void accepted_or_error(call *c, gs_conn *conn, gesso_status s)
 {
   if (s == GESSO_OK)
     return;
-  error_of_status(c->api, conn, s, NULL);
+  gs_api_error_of_status(c->api, conn, s, NULL);
   free_call(c);
 }
 
@@ -124,7 +124,7 @@ static void created(void *ctx, gesso_status s)
                       .body = { (const uint8_t *)json, (size_t)n } };
     (void)gs_conn_respond(conn, &r);
   } else if (conn != NULL) {
-    error_of_status(c->api, conn, s, NULL);
+    gs_api_error_of_status(c->api, conn, s, NULL);
   }
   free_call(c);
 }
@@ -179,7 +179,7 @@ static void deleted(void *ctx, gesso_status s)
     gs_response r = { .status = 204, .extra = secure_headers };
     (void)gs_conn_respond(conn, &r);
   } else if (conn != NULL) {
-    error_of_status(c->api, conn, s, NULL);
+    gs_api_error_of_status(c->api, conn, s, NULL);
   }
   free_call(c);
 }
@@ -195,7 +195,7 @@ static void exported(void *ctx, gesso_status s, gesso_bytes update, const char *
 {
   call *c = ctx;
   gs_conn *conn = gs_api_waiting(c->api, c->conn_id);
-  if (conn != NULL && s == GESSO_OK && !too_much_waits(c->api, conn)) {
+  if (conn != NULL && s == GESSO_OK && !gs_api_too_much_waits(c->api, conn)) {
     gs_response r = {
       .status = 200,
       .content_type = "application/octet-stream",
@@ -204,7 +204,7 @@ static void exported(void *ctx, gesso_status s, gesso_bytes update, const char *
     };
     (void)gs_conn_respond(conn, &r);
   } else if (conn != NULL && s != GESSO_OK) {
-    error_of_status(c->api, conn, s, message);
+    gs_api_error_of_status(c->api, conn, s, message);
   }
   free_call(c);
 }
@@ -235,7 +235,7 @@ static void image_put(void *ctx, uint64_t id, gs_image_answer *answer)
   else if (answer->status == GESSO_E_FULL)
     gs_api_error(api, conn, 507, "there is no room for more images");
   else
-    error_of_status(api, conn, answer->status, "the image could not be stored");
+    gs_api_error_of_status(api, conn, answer->status, "the image could not be stored");
 }
 
 static void put_image(gs_api *api, gs_conn *conn, const gs_http_request *req, gesso_bytes hash)
@@ -248,14 +248,14 @@ static void put_image(gs_api *api, gs_conn *conn, const gs_http_request *req, ge
   }
   gesso_status s = gs_images_put(api->images, hash, type, req->body, image_put, api, gs_conn_id(conn));
   if (s != GESSO_OK)
-    error_of_status(api, conn, s, NULL);
+    gs_api_error_of_status(api, conn, s, NULL);
 }
 
 static void image_got(void *ctx, uint64_t id, gs_image_answer *answer)
 {
   gs_api *api = ctx;
   gs_conn *conn = gs_api_waiting(api, id);
-  if (conn == NULL || (answer->status == GESSO_OK && too_much_waits(api, conn)))
+  if (conn == NULL || (answer->status == GESSO_OK && gs_api_too_much_waits(api, conn)))
     return;
   if (answer->status == GESSO_OK) {
     api->counters->images_served++;
@@ -280,7 +280,7 @@ static void image_got(void *ctx, uint64_t id, gs_image_answer *answer)
   } else if (answer->status == GESSO_E_NOTFOUND) {
     gs_api_error(api, conn, 404, "there is no such image (yet)");
   } else {
-    error_of_status(api, conn, answer->status, "the image could not be read");
+    gs_api_error_of_status(api, conn, answer->status, "the image could not be read");
   }
 }
 
@@ -288,7 +288,7 @@ static void get_image(gs_api *api, gs_conn *conn, gesso_bytes hash)
 {
   gesso_status s = gs_images_get(api->images, hash, image_got, api, gs_conn_id(conn));
   if (s != GESSO_OK)
-    error_of_status(api, conn, s, NULL);
+    gs_api_error_of_status(api, conn, s, NULL);
 }
 
 /* ---- routes ----------------------------------------------------------------------------------- */
@@ -300,6 +300,9 @@ typedef enum route_kind {
   ROUTE_BOARDS,
   ROUTE_BOARD,
   ROUTE_EXPORT,
+  ROUTE_VERSIONS,
+  ROUTE_VERSION,
+  ROUTE_RESTORE,
   ROUTE_IMAGE,
   ROUTE_PAGE,
   ROUTE_BAD /* an id that cannot be decoded, a hash that is none */
@@ -309,6 +312,7 @@ typedef struct route {
   route_kind kind;
   gs_buf name;      /* the board's, decoded */
   gesso_bytes hash;
+  uint64_t version;
 } route;
 
 static bool take_prefix(gesso_bytes *path, const char *prefix)
@@ -324,6 +328,19 @@ static bool take_prefix(gesso_bytes *path, const char *prefix)
 static bool is_text(gesso_bytes b, const char *text)
 {
   return b.len == strlen(text) && memcmp(b.data, text, b.len) == 0;
+}
+
+/* "<number>" or "<number>/restore" */
+static route_kind version_route(gesso_bytes path, uint64_t *out)
+{
+  size_t i = 0;
+  *out = 0;
+  for (; i < path.len && path.data[i] >= '0' && path.data[i] <= '9' && i < 18; i++)
+    *out = *out * 10 + (uint64_t)(path.data[i] - '0');
+  gesso_bytes rest = { path.data + i, path.len - i };
+  if (*out == 0)
+    return ROUTE_NONE;
+  return rest.len == 0 ? ROUTE_VERSION : is_text(rest, "/restore") ? ROUTE_RESTORE : ROUTE_NONE;
 }
 
 static route route_of(gesso_bytes path)
@@ -343,6 +360,10 @@ static route route_of(gesso_bytes path)
       r.kind = ROUTE_BOARD;
     else if (is_text(rest, "/export"))
       r.kind = ROUTE_EXPORT;
+    else if (is_text(rest, "/versions"))
+      r.kind = ROUTE_VERSIONS;
+    else if (take_prefix(&rest, "/versions/"))
+      r.kind = version_route(rest, &r.version);
     else if (take_prefix(&rest, "/images/"))
       r.kind = ROUTE_IMAGE, r.hash = rest;
     if (r.kind != ROUTE_NONE &&
@@ -441,6 +462,24 @@ static void serve(gs_api *api, gs_conn *conn, const gs_http_request *req, const 
       export_board(api, conn, name);
     else
       wrong_method(api, conn, "Allow: GET\r\n");
+    break;
+  case ROUTE_VERSIONS:
+    if (is_get(req) || req->method == GS_HTTP_POST)
+      gs_api_versions(api, conn, req, name);
+    else
+      wrong_method(api, conn, "Allow: GET, POST\r\n");
+    break;
+  case ROUTE_VERSION:
+    if (is_get(req) || req->method == GS_HTTP_PUT)
+      gs_api_version(api, conn, req, name, r->version);
+    else
+      wrong_method(api, conn, "Allow: GET, PUT\r\n");
+    break;
+  case ROUTE_RESTORE:
+    if (req->method == GS_HTTP_POST)
+      gs_api_restore(api, conn, name, r->version);
+    else
+      wrong_method(api, conn, "Allow: POST\r\n");
     break;
   case ROUTE_IMAGE:
     if (is_get(req))

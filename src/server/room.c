@@ -298,10 +298,46 @@ static bool note_contributor(gs_room *room, gs_session *session)
   return true;
 }
 
+/* Into the turn's transaction. `session` may be NULL. */
+static gesso_status take_update(gs_room *room, gs_session *session, gesso_bytes update, gesso_error *err)
+{
+  /* Room for the copy first: after the update is in the document it must reach the journal (I3). */
+  *err = (gesso_error){ .status = GESSO_E_NOMEM, .message = "out of memory" };
+  size_t raw_len = room->raw.b.len;
+  gs_write_u32be(&room->raw, (uint32_t)update.len);
+  gs_buf_write(&room->raw, update.data, update.len);
+  gesso_status s = room->raw.err;
+  if (s == GESSO_OK && session != NULL && !note_contributor(room, session))
+    s = GESSO_E_NOMEM;
+  if (s == GESSO_OK) {
+    if (!room->in_transaction) {
+      gesso_doc_begin(room->doc);
+      room->in_transaction = true;
+      gs_rooms_touch(room->rooms, room);
+    }
+    s = gesso_doc_apply_v1(room->doc, update, err);
+  }
+  if (s != GESSO_OK) {
+    room->raw.b.len = raw_len;
+    room->raw.err = GESSO_OK;
+    err->status = s;
+  }
+  return s;
+}
+
+gesso_status gs_room_edit(gs_room *room, gesso_bytes update)
+{
+  gesso_error err;
+  if (room->refused != NULL || room->rooms->read_only)
+    return GESSO_E_FULL;
+  return take_update(room, NULL, update, &err);
+}
+
 static void receive_update(gs_session *session, gesso_bytes update)
 {
   gs_room *room = session->room;
   gs_counters *counters = gs_room_counters(room);
+  gesso_error err;
   if (update.len == 2 && update.data[0] == 0 && update.data[1] == 0)
     return; /* the empty one: every handshake has it */
   counters->updates_in++;
@@ -311,26 +347,7 @@ static void receive_update(gs_session *session, gesso_bytes update)
     tell_read_only(session);
     return;
   }
-  /* Room for the copy first: after the update is in the document it must reach the journal (I3). */
-  gesso_error err = { .status = GESSO_E_NOMEM, .message = "out of memory" };
-  size_t raw_len = room->raw.b.len;
-  gs_write_u32be(&room->raw, (uint32_t)update.len);
-  gs_buf_write(&room->raw, update.data, update.len);
-  gesso_status s = room->raw.err;
-  if (s == GESSO_OK && !note_contributor(room, session))
-    s = GESSO_E_NOMEM;
-  if (s == GESSO_OK) {
-    if (!room->in_transaction) {
-      gesso_doc_begin(room->doc);
-      room->in_transaction = true;
-      gs_rooms_touch(room->rooms, room);
-    }
-    s = gesso_doc_apply_v1(room->doc, update, &err);
-  }
-  if (s != GESSO_OK) {
-    room->raw.b.len = raw_len;
-    room->raw.err = GESSO_OK;
-    err.status = s;
+  if (take_update(room, session, update, &err) != GESSO_OK) {
     counters->updates_bad++;
     refuse_input(session, "update refused", &err);
   }

@@ -84,6 +84,10 @@ void gs_room_leave(gs_session *session);
 /* One frame of the client. What is wrong with it closes this session and concerns nobody else. */
 void gs_room_receive(gs_session *session, gesso_bytes frame);
 
+/* An update that no client sent: an edit of the server's own. The room is live. FULL: it cannot be stored at the
+ * moment; what is wrong with the update; NOMEM. */
+gesso_status gs_room_edit(gs_room *room, gesso_bytes update);
+
 /* The client was too slow and frames for it were dropped; now it is ready for what replaces them. */
 void gs_room_resync(gs_session *session);
 

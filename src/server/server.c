@@ -134,6 +134,8 @@ static bool open_store(server *sv, const gs_server_options *options)
     .durability = (uint32_t)options->durability,
     .doc_memory_max = GS_LIMIT_DOC_MEMORY,
     .owner = "gesso serve",
+    .flags = options->no_history ? GESSO_OPEN_NO_HISTORY : 0,
+    .history_keep_ms = (uint64_t)options->history_days * 24 * 3600 * 1000,
   };
   gesso_buffer why = { 0 };
   gesso_status s = gesso_persistence_open(&o, &sv->store, &why);

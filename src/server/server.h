@@ -4,10 +4,14 @@
 
 #include "gesso/persistence.h"
 
+#include <stdbool.h>
+
 typedef struct gs_server_options {
   const char *listen;               /* "127.0.0.1:1234"; port 0 picks one */
   const char *folder;
   gesso_durability durability;
+  uint32_t history_days;            /* versions made by themselves stay so long; 0: 30 */
+  bool no_history;                  /* none are made */
   const char *web_dir;              /* NULL: the pages in the binary */
   const char *const *allow_origins;
   size_t allow_origin_count;
