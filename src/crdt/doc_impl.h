@@ -277,11 +277,6 @@ struct gesso_doc {
   void *data; /* gesso_doc_set_data */
 };
 
-static inline gs_item *gs_item_at(const gesso_doc *doc, gs_ix ix)
-{
-  return &doc->items[ix];
-}
-
 static inline unsigned gs_kind(const gs_item *it)
 {
   return it->head & GS_KIND_MASK;
