@@ -6,7 +6,8 @@
 #   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
-#   make bench        tables beside Yjs                  make cover     coverage report
+#   make bench        a table beside Yjs, 2 minutes      make bench-all   all of it, half an hour
+#   make cover        coverage report
 #   make lint         layers, sizes, form, cppcheck      make check     what CI runs, all of it, here
 #
 #   make interop SEED=n | SESSIONS=n | BYTES=n | REPLAY=file  make bench TRACE=file
@@ -23,7 +24,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients crash power-cuts slow-disk kill9 page-test e2e fuzz fuzz-smoke bench lint cover \
+.PHONY: build all page test asan interop interop-asan clients crash power-cuts slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -96,6 +97,9 @@ fuzz-smoke:
 
 bench: all tests/interop/node_modules/.package-lock.json
 	node bench/run.mjs --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
+
+bench-all: all tests/interop/node_modules/.package-lock.json
+	node bench/run.mjs --build $(BUILD) --all $(if $(TRACE),--trace $(TRACE)) $(if $(ALSO),--also $(ALSO))
 
 # The exported symbols are checked where the library is built.
 lint: all

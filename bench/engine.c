@@ -1,10 +1,15 @@
 /* The engine's side of the benchmark: one workload in a process of its own.
  *
  *   bench_engine keystrokes FILE   edits, each a transaction and an update
+ *   bench_engine once FILE         edits, all in one transaction
+ *   bench_engine array FILE        edits of an array of numbers, each a transaction and an update
+ *   bench_engine overwrite FILE    values of one key, each a transaction and an update
+ *   bench_engine two-users FILE    edits, every other one by another user; then they exchange all updates
  *   bench_engine apply FILE        updates, each applied by itself
- *   bench_engine load FILE         a state: the first load of the process, and the median of many
+ *   bench_engine fold FILE         updates, all applied in one transaction
+ *   bench_engine load FILE         a state: the first load of the process, and the median of many (load2: v2)
  *   bench_engine heap FILE         bytes that the document holds after a load
- *   bench_engine encode FILE       the state written out again: median
+ *   bench_engine encode FILE       the state written out again: median (encode2: v2)
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
  *
  * Prints one line of JSON. engine.mjs is the same with Yjs. FILE formats are in input.mjs. */
@@ -112,38 +117,132 @@ static void count_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_by
   updates++;
 }
 
-static void keystrokes(struct input in)
+static const gesso_bytes plain = { NULL, 0 };
+
+static gesso_bytes str(const char *s)
 {
-  gesso_doc_options options = { .size = sizeof options, .client_id = 1 };
+  return (gesso_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static gesso_doc *doc_of(uint64_t client)
+{
+  gesso_doc_options options = { .size = sizeof options, .client_id = client };
   gesso_doc *doc = gesso_doc_create(&options);
   gesso_subscription s;
   must(gesso_doc_observe_update(doc, 1, count_update, NULL, &s));
-  gesso_type text = gesso_doc_root(doc, (gesso_bytes){ (const uint8_t *)"text", 4 }, GESSO_TEXT);
+  return doc;
+}
+
+static void edit_text(gesso_doc *doc, gesso_type text, struct input *in)
+{
+  uint32_t at = next_u32(in), removed = next_u32(in);
+  gesso_bytes added = next_bytes(in);
+  if (removed != 0)
+    must(gesso_text_remove(doc, text, at, removed));
+  if (added.len != 0)
+    must(gesso_text_insert(doc, text, at, added, plain));
+}
+
+static gesso_value number_of(gesso_bytes digits)
+{
+  double n = 0;
+  for (size_t i = 0; i < digits.len; i++)
+    n = n * 10 + (digits.data[i] - '0');
+  return (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = n };
+}
+
+static void edits(struct input in, const char *how)
+{
+  gesso_doc *doc = doc_of(1);
+  gesso_type text = gesso_doc_root(doc, str("text"), GESSO_TEXT);
+  gesso_type array = gesso_doc_root(doc, str("array"), GESSO_ARRAY);
+  gesso_type map = gesso_doc_root(doc, str("map"), GESSO_MAP);
   uint32_t count = next_u32(&in);
   double start = now_ms();
+  if (how[0] == 'o' && how[1] == 'n')
+    gesso_doc_begin(doc);
   for (uint32_t i = 0; i < count; i++) {
+    if (how[0] == 'k' || how[1] == 'n') {
+      edit_text(doc, text, &in);
+      continue;
+    }
     uint32_t at = next_u32(&in), removed = next_u32(&in);
-    gesso_bytes added = next_bytes(&in);
-    if (removed != 0)
-      must(gesso_text_remove(doc, text, at, removed));
-    if (added.len != 0)
-      must(gesso_text_insert(doc, text, at, added, (gesso_bytes){ NULL, 0 }));
+    gesso_value value = number_of(next_bytes(&in));
+    if (how[0] == 'a' && removed != 0)
+      must(gesso_array_remove(doc, array, at, removed));
+    else if (how[0] == 'a')
+      must(gesso_array_insert(doc, array, at, &value, 1, NULL));
+    else
+      must(gesso_map_set(doc, map, str("key"), value, NULL));
   }
+  if (how[0] == 'o' && how[1] == 'n')
+    must(gesso_doc_commit(doc, NULL));
   double ms = now_ms() - start;
   printf("{\"ms\": %.3f, \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu64 "}\n", ms, updates,
          update_bytes, gesso_type_length(doc, text));
   gesso_doc_destroy(doc);
 }
 
-static void apply(struct input in)
+struct log {
+  gesso_buffer *v;
+  size_t n;
+};
+
+static void keep_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
 {
-  gesso_doc *doc = gesso_doc_create(NULL);
-  gesso_subscription s;
-  must(gesso_doc_observe_update(doc, 1, count_update, NULL, &s));
+  (void)doc;
+  (void)origin;
+  struct log *log = ctx;
+  if (!local)
+    return;
+  gesso_buffer b = { .data = malloc(update.len), .len = update.len, .capacity = update.len };
+  if (b.data == NULL)
+    die("out of memory");
+  memcpy(b.data, update.data, update.len);
+  log->v[log->n++] = b;
+}
+
+static void two_users(struct input in)
+{
   uint32_t count = next_u32(&in);
+  gesso_doc *docs[2];
+  gesso_type text[2];
+  struct log log[2] = { { 0 } };
+  for (int i = 0; i < 2; i++) {
+    gesso_doc_options options = { .size = sizeof options, .client_id = (uint64_t)i + 1 };
+    docs[i] = gesso_doc_create(&options);
+    log[i].v = calloc((size_t)count * 2, sizeof(gesso_buffer));
+    gesso_subscription s;
+    must(gesso_doc_observe_update(docs[i], 1, keep_update, &log[i], &s));
+    text[i] = gesso_doc_root(docs[i], str("text"), GESSO_TEXT);
+  }
   double start = now_ms();
   for (uint32_t i = 0; i < count; i++)
+    edit_text(docs[i % 2], text[i % 2], &in);
+  for (int i = 0; i < 2; i++)
+    for (size_t k = 0; k < log[i].n; k++)
+      must(gesso_doc_apply_v1(docs[1 - i], (gesso_bytes){ log[i].v[k].data, log[i].v[k].len }, NULL));
+  double ms = now_ms() - start;
+  printf("{\"ms\": %.3f, \"length\": %" PRIu64 "}\n", ms, gesso_type_length(docs[0], text[0]));
+  for (int i = 0; i < 2; i++) {
+    gesso_doc_destroy(docs[i]);
+    for (size_t k = 0; k < log[i].n; k++)
+      gesso_buffer_free(&log[i].v[k]);
+    free(log[i].v);
+  }
+}
+
+static void apply(struct input in, bool fold)
+{
+  gesso_doc *doc = doc_of(0);
+  uint32_t count = next_u32(&in);
+  double start = now_ms();
+  if (fold)
+    gesso_doc_begin(doc);
+  for (uint32_t i = 0; i < count; i++)
     must(gesso_doc_apply_v1(doc, next_bytes(&in), NULL));
+  if (fold)
+    must(gesso_doc_commit(doc, NULL));
   double ms = now_ms() - start;
   gesso_doc_stats stats;
   gesso_doc_get_stats(doc, &stats);
@@ -157,15 +256,21 @@ static int by_size(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-#define ROUNDS 41
+#define ROUNDS 21
 
-static void load(struct input in)
+static gesso_doc *loaded(gesso_bytes state, bool v2)
+{
+  gesso_doc *doc = gesso_doc_create(NULL);
+  must(v2 ? gesso_doc_apply_v2(doc, state, NULL) : gesso_doc_apply_v1(doc, state, NULL));
+  return doc;
+}
+
+static void load(struct input in, bool v2)
 {
   double ms[ROUNDS], first = 0;
   for (int i = 0; i < ROUNDS; i++) {
     double start = now_ms();
-    gesso_doc *doc = gesso_doc_create(NULL);
-    must(gesso_doc_apply_v1(doc, (gesso_bytes){ in.data, in.len }, NULL));
+    gesso_doc *doc = loaded((gesso_bytes){ in.data, in.len }, v2);
     ms[i] = now_ms() - start;
     if (i == 0)
       first = ms[0];
@@ -189,7 +294,7 @@ static void heap(struct input in)
     die("memory is left");
 }
 
-static void encode(struct input in, bool diff)
+static void encode(struct input in, bool diff, bool v2)
 {
   gesso_doc *doc = gesso_doc_create(NULL);
   must(gesso_doc_apply_v1(doc, (gesso_bytes){ in.data, in.len }, NULL));
@@ -201,7 +306,8 @@ static void encode(struct input in, bool diff)
   for (int i = 0; i < ROUNDS; i++) {
     double start = now_ms();
     gesso_buffer out = { 0 };
-    must(gesso_doc_encode_v1(doc, (gesso_bytes){ sv.data, sv.len }, &out, NULL));
+    gesso_bytes have = { sv.data, sv.len };
+    must(v2 ? gesso_doc_encode_v2(doc, have, &out, NULL) : gesso_doc_encode_v1(doc, have, &out, NULL));
     ms[i] = now_ms() - start;
     len = out.len;
     gesso_buffer_free(&out);
@@ -217,16 +323,20 @@ int main(int argc, char **argv)
   if (argc != 3)
     die("which workload, which file?");
   struct input in = read_file(argv[2]);
-  if (strcmp(argv[1], "keystrokes") == 0)
-    keystrokes(in);
-  else if (strcmp(argv[1], "apply") == 0)
-    apply(in);
-  else if (strcmp(argv[1], "load") == 0)
-    load(in);
-  else if (strcmp(argv[1], "heap") == 0)
+  const char *what = argv[1];
+  if (strcmp(what, "keystrokes") == 0 || strcmp(what, "once") == 0 || strcmp(what, "array") == 0 ||
+      strcmp(what, "overwrite") == 0)
+    edits(in, what);
+  else if (strcmp(what, "two-users") == 0)
+    two_users(in);
+  else if (strcmp(what, "apply") == 0 || strcmp(what, "fold") == 0)
+    apply(in, what[0] == 'f');
+  else if (strcmp(what, "load") == 0 || strcmp(what, "load2") == 0)
+    load(in, what[4] == '2');
+  else if (strcmp(what, "heap") == 0)
     heap(in);
-  else if (strcmp(argv[1], "encode") == 0 || strcmp(argv[1], "nothing-new") == 0)
-    encode(in, argv[1][0] == 'n');
+  else if (strcmp(what, "encode") == 0 || strcmp(what, "encode2") == 0 || strcmp(what, "nothing-new") == 0)
+    encode(in, what[0] == 'n', what[0] == 'e' && what[6] == '2');
   else
     die("unknown workload");
   free(in.data);

@@ -30,31 +30,77 @@ function settled (round) {
   return { first: ms[0], ms: median(ms.slice(ms.length >> 1)) }
 }
 
+function readEdits () {
+  const edits = []
+  for (let n = u32(); n > 0; n--) edits.push([u32(), u32(), bytes().toString()])
+  return edits
+}
+
+function editText (text, [at, removed, added]) {
+  if (removed !== 0) text.delete(at, removed)
+  if (added !== '') text.insert(at, added)
+}
+
+// One transaction for each of the steps, or one for all.
+function local (step, once = false) {
+  const edits = readEdits()
+  const doc = new Y.Doc()
+  doc.clientID = 1
+  let updateBytes = 0
+  let updates = 0
+  doc.on('update', update => { updateBytes += update.length; updates++ })
+  const start = now()
+  const all = () => edits.forEach(edit => step(doc, edit))
+  if (once) doc.transact(all)
+  else all()
+  return { ms: now() - start, updates, bytes: updateBytes, length: doc.getText('text').length }
+}
+
+function remote (once) {
+  const updates = []
+  for (let n = u32(); n > 0; n--) updates.push(bytes())
+  const doc = new Y.Doc()
+  doc.on('update', () => {})
+  const start = now()
+  const all = () => updates.forEach(update => Y.applyUpdate(doc, update))
+  if (once) doc.transact(all)
+  else all()
+  return { ms: now() - start, structs: structs(doc) }
+}
+
 const workloads = {
-  keystrokes () {
-    const edits = []
-    for (let n = u32(); n > 0; n--) edits.push([u32(), u32(), bytes().toString()])
-    const doc = new Y.Doc()
-    doc.clientID = 1
-    let updateBytes = 0
-    let updates = 0
-    doc.on('update', update => { updateBytes += update.length; updates++ })
-    const text = doc.getText('text')
+  keystrokes: () => local((doc, edit) => editText(doc.getText('text'), edit)),
+  once: () => local((doc, edit) => editText(doc.getText('text'), edit), true),
+  array: () => local((doc, [at, removed, added]) => {
+    if (removed !== 0) doc.getArray('array').delete(at, removed)
+    else doc.getArray('array').insert(at, [Number(added)])
+  }),
+  overwrite: () => local((doc, [, , added]) => doc.getMap('map').set('key', Number(added))),
+  'two-users' () {
+    const edits = readEdits()
+    const log = [[], []]
+    const docs = log.map((list, i) => {
+      const doc = new Y.Doc()
+      doc.clientID = i + 1
+      doc.on('update', (update, origin) => { if (origin !== 'remote') list.push(update) })
+      return doc
+    })
     const start = now()
-    for (const [at, removed, added] of edits) {
-      if (removed !== 0) text.delete(at, removed)
-      if (added !== '') text.insert(at, added)
-    }
-    return { ms: now() - start, updates, bytes: updateBytes, length: text.length }
+    edits.forEach((edit, i) => editText(docs[i % 2].getText('text'), edit))
+    log.forEach((list, i) => list.forEach(update => Y.applyUpdate(docs[1 - i], update, 'remote')))
+    return { ms: now() - start, length: docs[0].getText('text').length }
   },
-  apply () {
-    const updates = []
-    for (let n = u32(); n > 0; n--) updates.push(bytes())
+  apply: () => remote(false),
+  fold: () => remote(true),
+  load2 () {
+    return settled(() => Y.applyUpdateV2(new Y.Doc(), data))
+  },
+  encode2 () {
     const doc = new Y.Doc()
-    doc.on('update', () => {})
-    const start = now()
-    for (const update of updates) Y.applyUpdate(doc, update)
-    return { ms: now() - start, structs: structs(doc) }
+    Y.applyUpdate(doc, data)
+    let length = 0
+    const { ms } = settled(() => { length = Y.encodeStateAsUpdateV2(doc).length })
+    return { ms, bytes: length }
   },
   load () {
     return settled(() => Y.applyUpdate(new Y.Doc(), data))

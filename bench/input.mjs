@@ -92,6 +92,103 @@ function whiteboard (seed) {
   return { updates, state: Buffer.from(Y.encodeStateAsUpdate(docs[0])) }
 }
 
+const packEdits = edits => Buffer.concat([u32(edits.length), ...edits.flatMap(([at, removed, added]) => {
+  const b = Buffer.from(added)
+  return [u32(at), u32(removed), u32(b.length), b]
+})])
+const packUpdates = updates => Buffer.concat([u32(updates.length), packed(updates)])
+
+// The small families of crdt-benchmarks, N = 6000.
+const N = 6000
+const word = r => Array.from({ length: r.between(2, 9) }, () => String.fromCharCode(97 + r.below(26))).join('')
+const small = {
+  'random-inserts': r => Array.from({ length: N }, (_, i) => [r.below(i + 1), 0, String.fromCharCode(97 + r.below(26))]),
+  'random-words' (r) {
+    let length = 0
+    return Array.from({ length: N }, () => {
+      const w = word(r)
+      const at = r.below(length + 1)
+      length += w.length
+      return [at, 0, w]
+    })
+  },
+  'inserts-and-deletes' (r) {
+    let length = 0
+    return Array.from({ length: N }, (_, i) => {
+      if (length > 0 && r.chance(0.5)) {
+        const at = r.below(length)
+        const n = Math.min(length - at, r.between(1, 9))
+        length -= n
+        return [at, n, '']
+      }
+      const w = word(r)
+      const at = r.below(length + 1)
+      length += w.length
+      return [at, 0, w]
+    })
+  },
+  numbers: r => Array.from({ length: N }, (_, i) => [r.below(i + 1), 0, String(r.below(1000000))]),
+  appends: () => Array.from({ length: N }, (_, i) => [i, 0, 'a']),
+  // Every other edit is the other user's; each of them sees only his own text.
+  'two-users' (r) {
+    const lengths = [0, 0]
+    return Array.from({ length: 2 * N }, (_, i) => {
+      const u = i % 2
+      if (lengths[u] > 9 && r.chance(0.4)) {
+        const n = r.between(1, 9)
+        lengths[u] -= n
+        return [r.below(lengths[u] + 1), n, '']
+      }
+      const w = word(r)
+      const at = r.below(lengths[u] + 1)
+      lengths[u] += w.length
+      return [at, 0, w]
+    })
+  }
+}
+
+// An update of each of `n` clients who do not know of each other.
+function crowd (n, edit) {
+  return Array.from({ length: n }, (_, i) => {
+    const doc = new Y.Doc()
+    doc.clientID = 1000 + ((i * 7919) % 100003) // in no order
+    edit(doc, i)
+    return Buffer.from(Y.encodeStateAsUpdate(doc))
+  })
+}
+
+function shapes (n, r) {
+  const doc = new Y.Doc()
+  doc.clientID = 1
+  doc.transact(() => {
+    const all = doc.getMap('shapes')
+    for (let i = 0; i < n; i++) {
+      const shape = new Y.Map()
+      all.set(`shape-${i}`, shape)
+      const at = { x: r.below(4000), y: r.below(3000), w: r.below(400), h: r.below(300), type: 'rectangle', color: '#1e1e1e', angle: 0, text: word(r) }
+      for (const [key, value] of Object.entries(at)) shape.set(key, value)
+    }
+  })
+  return doc
+}
+
+const made = {
+  'crowd-key.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', i))),
+  'crowd-position.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getText('text').insert(0, 'user ' + i))),
+  'out-of-order.updates' () {
+    const updates = []
+    const doc = new Y.Doc()
+    doc.clientID = 1
+    doc.on('update', update => updates.push(Buffer.from(update)))
+    const r = new Random(11)
+    for (let i = 0; i < 2000; i++) doc.getText('text').insert(r.below(i + 1), 'x')
+    return packUpdates(r.shuffle(updates))
+  },
+  '100000-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(100000, new Random(12)))),
+  '50-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(50, new Random(13)))),
+  'board.state2': folder => Buffer.from(Y.convertUpdateFormatV1ToV2(readFileSync(join(folder, 'board.state'))))
+}
+
 // Makes what is missing in `folder` and returns the paths.
 export function makeInput (folder, trace) {
   mkdirSync(folder, { recursive: true })
@@ -105,10 +202,7 @@ export function makeInput (folder, trace) {
   }
   if (trace || !existsSync(paths.text)) {
     const edits = trace ? traceHistory(trace) : typedHistory(1)
-    writeFileSync(paths.edits, Buffer.concat([u32(edits.length), ...edits.flatMap(([at, removed, added]) => {
-      const b = Buffer.from(added)
-      return [u32(at), u32(removed), u32(b.length), b]
-    })]))
+    writeFileSync(paths.edits, packEdits(edits))
     const doc = new Y.Doc()
     doc.clientID = 1
     const updates = []
@@ -118,13 +212,30 @@ export function makeInput (folder, trace) {
       if (removed) text.delete(at, removed)
       if (added) text.insert(at, added)
     }
-    writeFileSync(paths.updates, Buffer.concat([u32(updates.length), packed(updates)]))
+    writeFileSync(paths.updates, packUpdates(updates))
     writeFileSync(paths.text, Y.encodeStateAsUpdate(doc))
   }
   if (!existsSync(paths.board)) {
     const { updates, state } = whiteboard(2)
-    writeFileSync(paths.boardUpdates, Buffer.concat([u32(updates.length), packed(updates)]))
+    writeFileSync(paths.boardUpdates, packUpdates(updates))
     writeFileSync(paths.board, state)
   }
+  let seed = 20
+  for (const [name, make] of Object.entries(small)) {
+    paths[name] = join(folder, name + '.edits')
+    if (!existsSync(paths[name])) writeFileSync(paths[name], packEdits(make(new Random(seed))))
+    seed++
+  }
+  for (const [name, make] of Object.entries(made)) {
+    paths[name] = join(folder, name)
+    if (!existsSync(paths[name])) writeFileSync(paths[name], make(folder))
+  }
   return paths
+}
+
+// The edits of an editing trace as a file of their own.
+export function makeEdits (folder, trace, name) {
+  const path = join(folder, `${name}.edits`)
+  if (!existsSync(path)) writeFileSync(path, packEdits(traceHistory(trace)))
+  return path
 }

@@ -1,16 +1,16 @@
 // gesso beside Yjs, in one run: each workload in processes of their own, the two in turn, medians.
 //
-//   node bench/run.mjs [--build build] [--trace FILE] [--rounds 3] [--only words] [--out bench/results]
+//   node bench/run.mjs [--build build] [--trace FILE] [--also FILE,FILE] [--all] [--rounds 3] [--only words] [--out DIR]
 //
-// Without --trace the text is a seeded keystroke history of the same shape as a real one. Ratios of one
+// --all runs what takes long in Yjs too. --also names more editing traces to type. Without --trace the text is a seeded keystroke history of the same shape as a real one. Ratios of one
 // run count; figures move with the machine.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { makeInput } from './input.mjs'
+import { makeEdits, makeInput } from './input.mjs'
 import { version } from './yjs.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -18,29 +18,55 @@ const { values: options } = parseArgs({
   options: {
     build: { type: 'string', default: join(here, '..', 'build') },
     trace: { type: 'string' },
+    also: { type: 'string' },
+    all: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     out: { type: 'string', default: join(here, 'results') }
   }
 })
 
-const paths = makeInput(join(options.build, 'bench-input'), options.trace)
+const folder = join(options.build, 'bench-input')
+const paths = makeInput(folder, options.trace)
 const engine = join(options.build, 'bench', 'bench_engine')
 const median = list => [...list].sort((a, b) => a - b)[list.length >> 1]
+const also = (options.also ?? '').split(',').filter(Boolean).map(file => [basename(file).split('.')[0], file])
 
 // what, workload, input, the figure, unit, what it must be of Yjs (1 / n)
-const rows = [
-  ['text: a transaction and an update a keystroke', 'keystrokes', paths.edits, 'ms', 'ms', 30],
+const quick = [
   ['text: apply every update', 'apply', paths.updates, 'ms', 'ms', 15],
   ['text: load, steady', 'load', paths.text, 'ms', 'ms', 15],
   ['text: load, first in a process', 'load', paths.text, 'first', 'ms', 15],
   ['text: heap after load', 'heap', paths.text, 'bytes', 'KB', 3],
   ['text: encode the state', 'encode', paths.text, 'ms', 'ms', 10],
+  ['text: encode the state, v2', 'encode2', paths.text, 'ms', 'ms', 60],
   ['text: diff with nothing new', 'nothing-new', paths.text, 'ms', 'ms', 50],
+  ['6,000 random inserts', 'keystrokes', paths['random-inserts'], 'ms', 'ms', 60],
+  ['6,000 random words', 'keystrokes', paths['random-words'], 'ms', 'ms', 60],
+  ['6,000 inserts and deletes', 'keystrokes', paths['inserts-and-deletes'], 'ms', 'ms', 60],
+  ['6,000 numbers into an array', 'array', paths.numbers, 'ms', 'ms', 60],
+  ['two users, 6,000 edits each, then all updates', 'two-users', paths['two-users'], 'ms', 'ms', 30],
+  ['6,000 appends', 'keystrokes', paths.appends, 'ms', 'ms', 60],
+  ['6,000 values of one key', 'overwrite', paths.numbers, 'ms', 'ms', 60],
+  ['1,540 clients, one key', 'apply', paths['crowd-key.updates'], 'ms', 'ms', 12],
+  ['1,540 clients, one position', 'apply', paths['crowd-position.updates'], 'ms', 'ms', 12],
+  ['2,000 updates in random order', 'apply', paths['out-of-order.updates'], 'ms', 'ms', 12],
   ['whiteboard: apply every update', 'apply', paths.boardUpdates, 'ms', 'ms', 20],
   ['whiteboard: load, steady', 'load', paths.board, 'ms', 'ms', 15],
-  ['whiteboard: heap after load', 'heap', paths.board, 'bytes', 'KB', 6]
-].filter(row => !options.only || row[0].includes(options.only))
+  ['whiteboard: load v2, steady', 'load2', paths['board.state2'], 'ms', 'ms', 15],
+  ['whiteboard: heap after load', 'heap', paths.board, 'bytes', 'KB', 6],
+  ['50 shapes: load, steady', 'load', paths['50-shapes.state'], 'ms', 'ms', 20],
+  ['50 shapes: heap', 'heap', paths['50-shapes.state'], 'bytes', 'KB', 4]
+]
+const long = [
+  ['text: a transaction and an update a keystroke', 'keystrokes', paths.edits, 'ms', 'ms', 30],
+  ['text: all keystrokes in one transaction', 'once', paths.edits, 'ms', 'ms', 25],
+  ...also.map(([name, file]) => [`${name}: a transaction a keystroke`, 'keystrokes', makeEdits(folder, file, name), 'ms', 'ms', name.startsWith('svelte') ? 45 : 25]),
+  ['text: fold every update in one transaction', 'fold', paths.updates, 'ms', 'ms', 8],
+  ['100,000 shapes: load, steady', 'load', paths['100000-shapes.state'], 'ms', 'ms', 15],
+  ['100,000 shapes: heap', 'heap', paths['100000-shapes.state'], 'bytes', 'KB', 4]
+]
+const rows = [...(options.all ? long : []), ...quick].filter(row => !options.only || row[0].includes(options.only))
 
 const seen = new Map() // each process is run once a round, whatever is read from it
 function run (side, round, workload, file) {
@@ -66,7 +92,7 @@ say(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}; node ${process.vers
 say(`text: ${options.trace ? 'an editing trace' : 'seeded keystroke history'}, ${readFileSync(paths.edits).readUInt32LE(0)} edits; ` +
   `whiteboard: 1,000 shapes, ${readFileSync(paths.boardUpdates).readUInt32LE(0)} updates`)
 say('')
-say('workload                                            Yjs        gesso     ratio   must     3x must')
+say('workload                                              Yjs        gesso   ratio    must')
 const show = (value, unit) => (unit === 'KB' ? (value / 1024).toFixed(0) : value < 10 ? value.toFixed(3) : value.toFixed(1)) + ' ' + unit
 let missed = 0
 for (const [what, workload, file, figure, unit, must] of rows) {
@@ -77,9 +103,8 @@ for (const [what, workload, file, figure, unit, must] of rows) {
     theirs.push(run('yjs', round, workload, file)[figure])
   }
   const ratio = median(theirs) / median(ours)
-  const verdict = ratio >= must ? 'reached  reached' : ratio >= must / 3 ? `1/${must}     reached` : `1/${must}     MISSED`
-  if (ratio < must / 3) missed++
-  say(`${what.padEnd(46)} ${show(median(theirs), unit).padStart(11)} ${show(median(ours), unit).padStart(11)}  1/${ratio.toFixed(1).padEnd(6)} ${verdict}`)
+  if (ratio < must) missed++
+  say(`${what.padEnd(46)} ${show(median(theirs), unit).padStart(11)} ${show(median(ours), unit).padStart(11)}  1/${ratio.toFixed(1).padEnd(6)} 1/${must}${ratio < must ? '  short of it' : ''}`)
 }
 say('')
 for (const [name, file] of [['text', paths.text], ['whiteboard', paths.board]]) {
@@ -88,7 +113,6 @@ for (const [name, file] of [['text', paths.text], ['whiteboard', paths.board]]) 
   say(`${name}: state ${readFileSync(file).length} bytes, structs ${a.structs} in Yjs, ${b.structs} in gesso`)
 }
 mkdirSync(options.out, { recursive: true })
-const out = join(options.out, `${date}-engine${options.trace ? '-trace' : ''}.txt`)
+const out = join(options.out, `${date}-engine${options.trace ? '-trace' : ''}${options.all ? '-all' : ''}.txt`)
 writeFileSync(out, lines.join('\n') + '\n')
-console.log(`written to ${out}`)
-process.exit(missed === 0 ? 0 : 1)
+console.log(`written to ${out}; ${missed} of ${rows.length} short of what they must be`)
