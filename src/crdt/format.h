@@ -6,6 +6,7 @@
 #define GS_CRDT_FORMAT_H
 
 #include "crdt/doc_impl.h"
+#include "wire/json.h"
 
 typedef struct gs_attr {
   gesso_bytes key, value; /* borrowed, or copies of gs_attrs.owned */
@@ -22,11 +23,6 @@ typedef struct gs_attrs {
 static inline bool gs_bytes_eq(gesso_bytes a, gesso_bytes b)
 {
   return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static inline bool gs_json_is_null(gesso_bytes v)
-{
-  return v.len == 4 && memcmp(v.data, "null", 4) == 0;
 }
 
 /* Key and value of a format item. Borrowed from the document's text: they move when it grows. */

@@ -12,7 +12,7 @@ static void check_json(gs_reader *rd, gesso_bytes s, bool undefined_too)
 {
   gesso_error why;
   if (rd->err != GESSO_OK || (undefined_too && s.len == 9 && memcmp(s.data, "undefined", 9) == 0) ||
-      gs_json_check_at(s, &why) == GESSO_OK)
+      gs_json_check(s, GS_ANY_DEPTH_MAX, &why) == GESSO_OK)
     return;
   rd->at = s.data + why.offset;
   gs_reader_fail(rd, why.status, "a JSON value is malformed");

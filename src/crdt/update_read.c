@@ -56,7 +56,7 @@ static gesso_bytes read_json(gs_reader *rd, bool undefined_too)
   if (rd->err != GESSO_OK || (undefined_too && s.len == 9 && memcmp(s.data, "undefined", 9) == 0))
     return s;
   gesso_error why;
-  if (gs_json_check_at(s, &why) != GESSO_OK) {
+  if (gs_json_check(s, GS_ANY_DEPTH_MAX, &why) != GESSO_OK) {
     rd->at = s.data + why.offset;
     gs_reader_fail(rd, why.status, "a JSON value is malformed");
   }

@@ -8,7 +8,7 @@
  * Entries are named by 1-based index, 0 is none; they move when the pool grows. */
 #include "sync/awareness.h"
 
-#include "sync/json_check.h"
+#include "wire/json.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -297,7 +297,7 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
   uint32_t n = gs_read_count(&rd, 3);
   for (uint32_t i = 0; i < n && rd.err == GESSO_OK; i++) {
     read_entry(&rd, &client, &clock, &state);
-    if (rd.err == GESSO_OK && !gs_json_is_valid(state))
+    if (rd.err == GESSO_OK && gs_json_check(state, GS_AWARENESS_DEPTH_MAX, NULL) != GESSO_OK)
       gs_reader_fail(&rd, GESSO_E_CORRUPT, "presence state is not JSON");
   }
   if (rd.err == GESSO_OK && gs_reader_left(&rd) != 0)

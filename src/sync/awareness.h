@@ -30,6 +30,10 @@
 
 #define GS_AWARENESS_EXPIRE_MS 30000 /* a state that was not renewed for so long is gone: stock clients renew every 15 s */
 
+/* Arrays and objects inside each other in one state. States are relayed as text and never built into values; one
+ * that a client cannot parse would throw in the middle of its message handler, so it is refused here. */
+#define GS_AWARENESS_DEPTH_MAX 128
+
 typedef struct gs_awareness gs_awareness;
 
 typedef struct gs_awareness_limits {

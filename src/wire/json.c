@@ -9,6 +9,7 @@ struct parser {
   gs_tree *tree;
   uint8_t *text; /* room for unescaped strings: what is unescaped is never longer than it was */
   size_t text_len;
+  unsigned depth_max;
   gesso_status err;
   const char *why;
 };
@@ -224,7 +225,7 @@ static void parse_value(struct parser *ps, gesso_bytes key)
     bool opened = false;
     if (accept(ps, '{') || accept(ps, '[')) {
       bool object = ps->at[-1] == '{';
-      if (depth == GS_ANY_DEPTH_MAX) {
+      if (depth == ps->depth_max) {
         ps->at--;
         fail(ps, GESSO_E_LIMIT, "JSON: nested too deeply");
         return;
@@ -269,11 +270,12 @@ static void parse_value(struct parser *ps, gesso_bytes key)
   }
 }
 
-static gesso_status parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_bytes key, gesso_error *error_out)
+static gesso_status parse(gesso_bytes text, unsigned depth_max, gs_tree *tree, uint8_t *room, gesso_bytes key,
+                          gesso_error *error_out)
 {
   static const uint8_t none[1] = { 0 };
   const uint8_t *p = text.len != 0 ? text.data : none;
-  struct parser ps = { .begin = p, .at = p, .end = p + text.len, .tree = tree, .text = room };
+  struct parser ps = { .begin = p, .at = p, .end = p + text.len, .tree = tree, .text = room, .depth_max = depth_max };
   size_t bad = gs_utf8_invalid_at(text);
   if (bad != text.len) {
     ps.at = p + bad;
@@ -291,22 +293,29 @@ static gesso_status parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_
 
 gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out)
 {
-  return parse(text, tree, room, (gesso_bytes){ NULL, 0 }, error_out);
+  return parse(text, GS_ANY_DEPTH_MAX, tree, room, (gesso_bytes){ NULL, 0 }, error_out);
 }
 
 gesso_status gs_json_parse_member(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_bytes key)
 {
-  return parse(text, tree, room, key, NULL);
+  return parse(text, GS_ANY_DEPTH_MAX, tree, room, key, NULL);
 }
 
-gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out)
+gesso_status gs_json_check(gesso_bytes text, unsigned depth_max, gesso_error *error_out)
 {
-  return gs_json_parse(text, NULL, NULL, error_out);
+  return parse(text, depth_max, NULL, NULL, (gesso_bytes){ NULL, 0 }, error_out);
 }
 
-gesso_status gs_json_check(gesso_bytes text)
+bool gs_json_is_null(gesso_bytes text)
 {
-  return gs_json_parse(text, NULL, NULL, NULL);
+  if (text.len < 4)
+    return false;
+  struct parser ps = { .begin = text.data, .at = text.data, .end = text.data + text.len };
+  skip_space(&ps);
+  if (!accept_word(&ps, "null"))
+    return false;
+  skip_space(&ps);
+  return ps.at == ps.end;
 }
 
 static gesso_status convert(gesso_bytes text, gs_buf *out, bool to_any)

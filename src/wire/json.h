@@ -1,17 +1,18 @@
 /* JSON text as JSON.parse reads it and JSON.stringify writes it.
  *
  * Accepted is what RFC 8259 allows and JSON.parse accepts: one value, white space around it, valid
- * UTF-8, no byte order mark. Refused on top of that: more than GS_ANY_DEPTH_MAX levels (LIMIT). */
+ * UTF-8, no byte order mark. Refused on top of that: more levels than asked for, or GS_ANY_DEPTH_MAX (LIMIT). */
 #ifndef GS_WIRE_JSON_H
 #define GS_WIRE_JSON_H
 
 #include "wire/tree.h"
 
-/* OK, CORRUPT or LIMIT. Allocates nothing. */
-GESSO_MUST_USE gesso_status gs_json_check(gesso_bytes text);
+/* OK, CORRUPT, or LIMIT: more than `depth_max` (at most GS_ANY_DEPTH_MAX) arrays and objects inside each other.
+ * Allocates nothing. `error_out` may be NULL; its offset is that of what is wrong. */
+GESSO_MUST_USE gesso_status gs_json_check(gesso_bytes text, unsigned depth_max, gesso_error *error_out);
 
-/* As gs_json_check, with the offset of what is wrong. `error_out` may be NULL. */
-GESSO_MUST_USE gesso_status gs_json_check_at(gesso_bytes text, gesso_error *error_out);
+/* Is it `null`, white space around it aside? */
+bool gs_json_is_null(gesso_bytes text);
 
 /* Reads the value into an empty tree. `room` takes text.len + 1 bytes of unescaped strings; the tree lives no
  * longer than it and `text`. Errors as above, and NOMEM. */

@@ -25,19 +25,19 @@ static void what_json_parse_refuses_is_refused(void **state)
   };
   for (size_t i = 0; i < GS_TEST_COUNT(bad); i++) {
     gs_buf out = gs_buf_make(NULL);
-    assert_int_equal(gs_json_check(CSTR(bad[i])), GESSO_E_CORRUPT);
+    assert_int_equal(gs_json_check(CSTR(bad[i]), GS_ANY_DEPTH_MAX, NULL), GESSO_E_CORRUPT);
     assert_int_equal(gs_json_to_any(CSTR(bad[i]), &out), GESSO_E_CORRUPT);
     assert_int_equal(out.b.len, 0);
     gs_buf_finish(&out);
   }
-  assert_int_equal(gs_json_check(BYTES('"', 0, '"')), GESSO_E_CORRUPT);
+  assert_int_equal(gs_json_check(BYTES('"', 0, '"'), GS_ANY_DEPTH_MAX, NULL), GESSO_E_CORRUPT);
 }
 
 static void error_tells_its_offset(void **state)
 {
   (void)state;
   gesso_error error;
-  assert_int_equal(gs_json_check_at(TEXT("{\"a\": [1, 2 3]}"), &error), GESSO_E_CORRUPT);
+  assert_int_equal(gs_json_check(TEXT("{\"a\": [1, 2 3]}"), GS_ANY_DEPTH_MAX, &error), GESSO_E_CORRUPT);
   assert_int_equal(error.offset, 12);
   assert_non_null(error.message);
 }
@@ -67,7 +67,7 @@ static void text_is_made_canonical(void **state)
   };
   for (size_t i = 0; i < GS_TEST_COUNT(cases); i++) {
     gs_buf out = gs_buf_make(NULL);
-    assert_int_equal(gs_json_check(CSTR(cases[i].in)), GESSO_OK);
+    assert_int_equal(gs_json_check(CSTR(cases[i].in), GS_ANY_DEPTH_MAX, NULL), GESSO_OK);
     assert_int_equal(gs_json_minify(CSTR(cases[i].in), &out), GESSO_OK);
     assert_bytes_equal(gs_buf_bytes(&out), CSTR(cases[i].out));
     gs_buf_finish(&out);
@@ -109,14 +109,33 @@ static void nesting_has_a_limit(void **state)
   memset(deep, '[', GS_ANY_DEPTH_MAX);
   memset(deep + GS_ANY_DEPTH_MAX, ']', GS_ANY_DEPTH_MAX);
   gesso_bytes in = { (const uint8_t *)deep, (size_t)2 * GS_ANY_DEPTH_MAX };
-  assert_int_equal(gs_json_check(in), GESSO_OK);
+  assert_int_equal(gs_json_check(in, GS_ANY_DEPTH_MAX, NULL), GESSO_OK);
   memset(deep, '[', GS_ANY_DEPTH_MAX + 1);
   memset(deep + GS_ANY_DEPTH_MAX + 1, ']', GS_ANY_DEPTH_MAX + 1);
   in.len += 2;
-  assert_int_equal(gs_json_check(in), GESSO_E_LIMIT);
+  assert_int_equal(gs_json_check(in, GS_ANY_DEPTH_MAX, NULL), GESSO_E_LIMIT);
+  /* A smaller limit, with an object among the arrays. */
+  gesso_bytes three = TEXT(" [ [{\"a\":1}], [2]]");
+  assert_int_equal(gs_json_check(three, 3, NULL), GESSO_OK);
+  gesso_error error;
+  assert_int_equal(gs_json_check(three, 2, &error), GESSO_E_LIMIT);
+  assert_int_equal(error.offset, 4);
+  assert_int_equal(gs_json_check(TEXT("1"), 0, NULL), GESSO_OK);
+  assert_int_equal(gs_json_check(TEXT("[]"), 0, NULL), GESSO_E_LIMIT);
   gs_buf out = gs_buf_make(NULL);
   assert_int_equal(gs_json_minify(in, &out), GESSO_E_LIMIT);
   gs_buf_finish(&out);
+}
+
+static void null_is_known_with_space_around_it(void **state)
+{
+  (void)state;
+  assert_true(gs_json_is_null(TEXT("null")));
+  assert_true(gs_json_is_null(TEXT(" null\n")));
+  assert_false(gs_json_is_null(TEXT("nul")));
+  assert_false(gs_json_is_null(TEXT("\"null\"")));
+  assert_false(gs_json_is_null(TEXT("null,")));
+  assert_false(gs_json_is_null((gesso_bytes){ NULL, 0 }));
 }
 
 static void numbers_print_as_in_javascript(void **state)
@@ -200,6 +219,7 @@ int main(void)
     cmocka_unit_test(text_is_made_canonical),
     cmocka_unit_test(any_is_written_as_lib0_writes_it),
     cmocka_unit_test(nesting_has_a_limit),
+    cmocka_unit_test(null_is_known_with_space_around_it),
     cmocka_unit_test(numbers_print_as_in_javascript),
     cmocka_unit_test(printed_numbers_read_back),
     cmocka_unit_test(long_numbers_are_read_whole),
