@@ -50,9 +50,11 @@ function delta (r, length, pieces, attributes) {
 }
 
 // Formats are flat: Yjs compares them one level deep and by identity below that.
-function attributes (r) {
+function attributes (r, flat) {
+  const values = [true, null, 'red', 2.5]
+  if (!flat) values.push({ href: 'x', n: 1 })
   const a = {}
-  for (let i = r.between(1, 2); i > 0; i--) a[r.pick(['bold', 'italic', 'color'])] = r.pick([true, null, 'red', 2.5, { href: 'x', n: 1 }])
+  for (let i = r.between(1, 2); i > 0; i--) a[r.pick(['bold', 'italic', 'color'])] = r.pick(values)
   return a
 }
 
@@ -74,7 +76,7 @@ function nestedKindOf (type) {
 }
 
 // One edit on both sides. `handles` maps Yjs types to gesso's.
-export async function editTwin (r, driver, slot, doc, handles, pieces) {
+export async function editTwin (r, driver, slot, doc, handles, pieces, flat) {
   const live = [...handles.keys()].filter(t => t.doc === doc && (t._item === null || !t._item.deleted))
   const type = r.chance(0.5) ? r.pick(live.slice(0, 3)) : r.pick(live)
   const handle = handles.get(type)
@@ -139,7 +141,7 @@ export async function editTwin (r, driver, slot, doc, handles, pieces) {
       return
     default: {
       const action = r.below(10)
-      const format = type instanceof Y.XmlText ? { b: { k: 'v' } } : attributes(r)
+      const format = type instanceof Y.XmlText ? { b: flat ? 'v' : { k: 'v' } } : attributes(r, flat)
       if (action < 4 || length === 0) {
         const s = r.pick(pieces)
         type.insert(at, s)
@@ -220,13 +222,13 @@ async function checkTwins (driver, seed, seen) {
 
 // Edits of one transaction: Yjs' side now, since its transactions cannot wait; gesso's side is put
 // into `later`, in the same order.
-export function collectEdits (r, later, doc, handles, pieces, count) {
+export function collectEdits (r, later, doc, handles, pieces, count, flat = false) {
   const record = new Proxy({}, {
     get: (_, name) => (...args) => new Promise(resolve => {
       later.push(async driver => resolve(await driver[name](...args)))
     })
   })
-  for (let i = 0; i < count; i++) editTwin(r, record, 0, doc, handles, pieces)
+  for (let i = 0; i < count; i++) editTwin(r, record, 0, doc, handles, pieces, flat)
 }
 
 // Peers of both kinds on one board.

@@ -121,11 +121,13 @@ function arrayValues (r) {
   ])())
 }
 
-function format (r) {
+// flat: no objects, whose equality is a matter of identity in Yjs (docs/compat.md)
+function format (r, flat) {
   const attributes = {}
   for (let i = r.between(1, 2); i > 0; i--) {
     attributes[r.pick(formats)] = r.weighted([
-      [3, () => true], [2, () => null], [1, () => r.pick(['red', 'blue'])], [1, () => jsonValue(r)], [1, () => ({ href: cleanString(r) })]
+      [3, () => true], [2, () => null], [1, () => r.pick(['red', 'blue'])], [1, () => jsonValue(r, cleanString, flat ? 3 : 0)],
+      [flat ? 0 : 1, () => ({ href: cleanString(r) })]
     ])()
   }
   return attributes
@@ -156,20 +158,20 @@ function editArray (r, arr) {
   ])()
 }
 
-function editText (r, text) {
+function editText (r, text, flat) {
   const length = text.length
   const at = r.below(length + 1)
   const range = length > 0 ? (() => { const from = r.below(length); return [from, r.between(1, Math.min(length - from, 12))] })() : null
   r.weighted([
     [5, () => text.insert(at, anyString(r))],
-    [1.5, () => text.insert(at, anyString(r), format(r))],
+    [1.5, () => text.insert(at, anyString(r), format(r, flat))],
     [range ? 3 : 0, () => text.delete(...range)],
     // Exactly one code unit: this is what cuts emoji in halves.
     [range ? 1.5 : 0, () => text.delete(range[0], 1)],
-    [range ? 2.5 : 0, () => text.format(...range, format(r))],
-    [0.8, () => text.insertEmbed(at, embed(r), r.chance(0.5) ? format(r) : {})],
+    [range ? 2.5 : 0, () => text.format(...range, format(r, flat))],
+    [0.8, () => text.insertEmbed(at, embed(r), r.chance(0.5) ? format(r, flat) : {})],
     [0.3, () => text.setAttribute(r.pick(keys), jsonValue(r))],
-    [0.5, () => text.applyDelta([{ retain: at }, { insert: anyString(r), attributes: format(r) }])]
+    [0.5, () => text.applyDelta([{ retain: at }, { insert: anyString(r), attributes: format(r, flat) }])]
   ])()
 }
 
@@ -204,9 +206,10 @@ export function * typesBelow (type) {
 }
 
 // XML texts render their formats as tags, for which Yjs expects objects of attributes.
-function editXmlText (r, text) {
+function editXmlText (r, text, flat) {
   const length = text.length
-  const tag = () => ({ [r.pick(['b', 'i', 'A', 'span'])]: r.pick([true, {}, null, { k: 'v' }, { z: '1', a: cleanString(r) }, 'ab']) })
+  const values = () => flat ? [true, null, 'ab'] : [true, {}, null, { k: 'v' }, { z: '1', a: cleanString(r) }, 'ab']
+  const tag = () => ({ [r.pick(['b', 'i', 'A', 'span'])]: r.pick(values()) })
   const from = r.below(length + 1)
   r.weighted([
     [4, () => text.insert(from, anyString(r))],
@@ -239,13 +242,13 @@ function insertOldJson (r, doc, parent) {
 }
 
 // One random edit somewhere in the document.
-export function makeEdit (r, doc) {
+export function makeEdit (r, doc, { flat = false } = {}) {
   const top = openRoots(doc)
   const types = Object.values(top).flatMap(root => [...typesBelow(root)])
   // Roots twice as often as what lies below them.
   const type = r.chance(0.5) ? r.pick(Object.values(top)) : r.pick(types)
-  if (type instanceof Y.XmlText) editXmlText(r, type)
-  else if (type instanceof Y.Text) editText(r, type)
+  if (type instanceof Y.XmlText) editXmlText(r, type, flat)
+  else if (type instanceof Y.Text) editText(r, type, flat)
   else if (type instanceof Y.XmlFragment) editXml(r, type)
   else if (type instanceof Y.Array) {
     if (r.chance(0.08)) insertOldJson(r, doc, type)

@@ -283,6 +283,57 @@ static void a_hook_that_comes_late_sees_the_whole_transaction(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* --- subdocuments: what the engine notes for them --- */
+
+static void tell_list(struct story *s, const char *what, gesso_doc *const *v, size_t n)
+{
+  char word[64];
+  for (size_t i = 0; i < n; i++) {
+    (void)snprintf(word, sizeof word, "%s%d", what, (int)gesso_doc_client_id(v[i]));
+    tell(s, word);
+  }
+}
+
+static void tell_subdocs(void *ctx, gesso_doc *doc, const gesso_subdocs *d)
+{
+  struct story *s = ctx;
+  (void)doc;
+  tell_list(s, "+", d->added, d->nadded);
+  tell_list(s, "-", d->removed, d->nremoved);
+  tell_list(s, "!", d->loaded, d->nloaded);
+  tell(s, ".");
+}
+
+static void subdocuments_live_until_they_were_told(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1), *kept = doc_of(2), *brief = doc_of(3), *old = doc_of(4);
+  struct story s = { .left = 0 };
+  gesso_subscription sub;
+  gs_observe_subdoc(doc, GS_SUBDOC_ADDED, kept); /* nobody listens */
+  assert_int_equal(gesso_doc_observe_subdocs(doc, tell_subdocs, &s, &sub), GESSO_OK);
+  gesso_doc_begin(doc);
+  gs_observe_subdoc(doc, GS_SUBDOC_ADDED, kept);
+  gs_observe_subdoc(doc, GS_SUBDOC_ADDED, brief);
+  gs_observe_subdoc(doc, GS_SUBDOC_LOADED, kept);
+  gs_observe_subdoc(doc, GS_SUBDOC_LOADED, kept);
+  gs_observe_subdoc(doc, GS_SUBDOC_REMOVED, brief);
+  gs_observe_subdoc(doc, GS_SUBDOC_REMOVED, old);
+  gesso_doc_destroy(brief);
+  gesso_doc_destroy(old);
+  gesso_doc_destroy(kept); /* the last reference of ours */
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  assert_string_equal(s.text, "+2 -4 !2 .");
+  gesso_doc_begin(doc);
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  assert_string_equal(s.text, "+2 -4 !2 .");
+  gesso_doc_begin(doc);
+  gesso_doc *late = doc_of(5);
+  gs_observe_subdoc(doc, GS_SUBDOC_ADDED, late);
+  gesso_doc_destroy(late);
+  gesso_doc_destroy(doc); /* with something still to tell */
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -292,6 +343,7 @@ int main(void)
     cmocka_unit_test(subscriptions_end_and_begin_in_callbacks),
     cmocka_unit_test(the_last_reference_tells_that_it_goes),
     cmocka_unit_test(end_hooks_see_ranges_and_all_types_around),
+    cmocka_unit_test(subdocuments_live_until_they_were_told),
     cmocka_unit_test(a_hook_that_comes_late_sees_the_whole_transaction),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
