@@ -12,5 +12,6 @@
 #include "gesso/undo.h"
 #include "gesso/update.h"
 #include "gesso/value.h"
+#include "gesso/weak.h"
 
 #endif

@@ -98,7 +98,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_update_obfuscate_v2(gesso_bytes upda
  *   json, any  "values": [...]           embed   "value": ...
  *   binary     "value": {"$bytes": ...}  format  "key": "...", "value": ...
  *   string     "value": "..."            doc     "guid": "...", "options": {...}
- *   type       "type": "array", "map", "text", "xmlElement", "xmlFragment", "xmlHook" or "xmlText"; "name": "..."
+ *   type       "type": "array", "map", "text", "xmlElement", "xmlFragment", "xmlHook", "xmlText" or "weakLink"; "name": "..."
+ *              weakLink: "flags": n, "first" and "last": [client, clock] or the name of a root
  *
  * The result is limited to 16 times the input and 64 MB: LIMIT. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_update_to_json_v1(gesso_bytes update, gesso_buffer *out,

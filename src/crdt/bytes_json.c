@@ -1,5 +1,6 @@
 /* An update as JSON, see gesso/update.h for the form. */
 #include "crdt/record.h"
+#include "crdt/weak.h"
 #include "gesso/update.h"
 #include "wire/any.h"
 #include "wire/json.h"
@@ -21,6 +22,26 @@ static void put_string(gs_buf *out, gs_jstr s)
   if (whole.err != GESSO_OK)
     out->err = whole.err;
   gs_buf_finish(&whole);
+}
+
+/* The ends of a weak link: ids, or the name of the root that it is open to. */
+static void put_weak_end(gs_buf *out, const char *what, bool named, gs_wire_id id, gs_jstr name)
+{
+  gs_buf_put(out, ',');
+  if (!named) {
+    put_id(out, what, id);
+    return;
+  }
+  gs_buf_printf(out, "\"%s\":", what);
+  put_string(out, name);
+}
+
+static void put_weak(gs_buf *out, const gs_weak_record *w)
+{
+  gs_buf_printf(out, ",\"flags\":%u", w->flags);
+  put_weak_end(out, "first", gs_weak_start_named(w->flags), w->start, w->start_name);
+  if (gs_weak_has_end(w->flags))
+    put_weak_end(out, "last", gs_weak_end_named(w->flags), w->end, w->end_name);
 }
 
 static void put_any(gs_buf *out, gs_reader *rd)
@@ -69,7 +90,8 @@ static void put_value(gs_buf *out, const gs_record *rec)
 
 static void put_content(gs_buf *out, const gs_record *rec)
 {
-  static const char *const types[] = { "array", "map", "text", "xmlElement", "xmlFragment", "xmlHook", "xmlText" };
+  static const char *const types[] = { "array", "map", "text", "xmlElement", "xmlFragment", "xmlHook", "xmlText",
+                                       "weakLink" };
   gs_reader rd = gs_reader_of(rec->value);
   switch (rec->kind) {
   case GS_JSON:
@@ -96,6 +118,8 @@ static void put_content(gs_buf *out, const gs_record *rec)
     if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK) {
       gs_buf_puts(out, ",\"name\":");
       put_string(out, rec->text);
+    } else if (rec->type_kind == GESSO_WEAK_LINK) {
+      put_weak(out, &rec->weak);
     }
     break;
   case GS_DOC:

@@ -2,6 +2,7 @@
 #include "crdt/event.h"
 #include "crdt/observe.h"
 #include "crdt/structs.h"
+#include "crdt/weak.h"
 #include "gesso/update.h"
 
 #include <stdlib.h>
@@ -133,7 +134,9 @@ gs_delivery *gs_observe_changes(gesso_doc *doc, gesso_status *st)
   d->origin = doc->txn.origin;
   doc->txn.origin = (gesso_buffer){ 0 };
   d->arena = gs_arena_make(doc->alloc);
-  gesso_status events = known && doc->tracks ? gs_gather_events(doc, d) : GESSO_OK;
+  gesso_status events = GESSO_OK;
+  if (known && doc->tracks)
+    events = gs_weak_note_changes(doc) ? gs_gather_events(doc, d) : GESSO_E_NOMEM;
   if (events != GESSO_OK) {
     *st = events;
     d->ncalls = 0;

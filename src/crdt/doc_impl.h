@@ -181,6 +181,12 @@ typedef struct gs_ranges {
   uint32_t n, cap;
 } gs_ranges;
 
+/* The weak links among the first `seen` types, found when somebody observes. */
+typedef struct gs_weak_list {
+  uint32_t *v;
+  uint32_t n, cap, seen;
+} gs_weak_list;
+
 typedef struct gs_txn {
   uint32_t depth;
   uint32_t epoch;
@@ -275,6 +281,8 @@ struct gesso_doc {
   struct gs_observers *observers; /* NULL until somebody subscribes */
   bool tracks;                    /* somebody wants to know which types changed */
   void *data; /* gesso_doc_set_data */
+  bool has_weak; /* a weak link was made some time */
+  gs_weak_list weak;
 };
 
 static inline unsigned gs_kind(const gs_item *it)

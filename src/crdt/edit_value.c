@@ -1,5 +1,6 @@
 /* Values on their way into a document. */
 #include "crdt/edit.h"
+#include "crdt/weak.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 #include "wire/writer.h"
@@ -134,11 +135,11 @@ gesso_status gs_value_to_json(const gesso_value *v, gs_buf *out)
 gesso_status gs_value_type_name(gesso_doc *doc, const gesso_value *v, uint32_t *name_out)
 {
   *name_out = 0;
-  if ((unsigned)v->type > GESSO_XML_TEXT)
+  if ((unsigned)v->type > GESSO_WEAK_LINK)
     return GESSO_E_USAGE;
-  if (v->type != GESSO_XML_ELEMENT && v->type != GESSO_XML_HOOK)
+  if (v->type != GESSO_XML_ELEMENT && v->type != GESSO_XML_HOOK && v->type != GESSO_WEAK_LINK)
     return GESSO_OK;
-  if (!is_text(v->bytes))
+  if (v->type == GESSO_WEAK_LINK ? !gs_weak_is_source(v->bytes) : !is_text(v->bytes))
     return GESSO_E_USAGE;
   *name_out = gs_key_of(doc, v->bytes);
   return *name_out != 0 ? GESSO_OK : GESSO_E_NOMEM;

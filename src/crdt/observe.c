@@ -200,6 +200,12 @@ static uint32_t entry(gs_observers *o, uint32_t type, uint32_t key)
   return *place - 1;
 }
 
+bool gs_observe_has_changed(const gesso_doc *doc, uint32_t type, uint32_t key)
+{
+  const gs_observers *o = doc->observers;
+  return o->changed_lost || (o->nchanged > 0 && *hash_place(o, type, key) != 0);
+}
+
 void gs_observe_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 {
   gs_observers *o = doc->observers;

@@ -132,6 +132,7 @@ const gs_sub *gs_sub_find(const gesso_doc *doc, gesso_subscription id);
 
 /* Notes a change. Only while doc->tracks. */
 void gs_observe_changed(gesso_doc *doc, uint32_t type, uint32_t key);
+bool gs_observe_has_changed(const gesso_doc *doc, uint32_t type, uint32_t key);
 /* Forgets what changed. */
 void gs_observe_forget(gesso_doc *doc);
 

@@ -66,6 +66,8 @@ bool gs_read_element_json(gesso_doc *doc, gs_view *view, const gs_item *it, uint
     gs_json_write_bytes(out, c);
     return true;
   case GS_TYPE:
+    if (doc->types[it->c.type].kind == GESSO_WEAK_LINK)
+      return false; /* yrs: undefined */
     gs_read_json(doc, view, it->c.type, doc->types[it->c.type].kind, out, depth + 1);
     return true;
   case GS_DOC:
@@ -141,6 +143,9 @@ void gs_read_json(gesso_doc *doc, gs_view *view, uint32_t type, unsigned as, gs_
   case GESSO_MAP:
   case GESSO_XML_HOOK:
     gs_read_map(doc, view, type, out, depth);
+    break;
+  case GESSO_WEAK_LINK:
+    gs_buf_puts(out, "null");
     break;
   case GESSO_TEXT:
     gs_buf_put(out, '"');
@@ -262,7 +267,8 @@ void gs_read_delta(gesso_doc *doc, gs_view *view, gs_view *since, uint32_t type,
     } else if ((there || before) && (kind == GS_TYPE || kind == GS_EMBED)) {
       end_string(&w);
       begin_op(&w);
-      (void)gs_read_element_json(doc, there ? view : since, it, p.from, out, depth);
+      if (!gs_read_element_json(doc, there ? view : since, it, p.from, out, depth))
+        gs_buf_puts(out, "null");
       end_op(&w);
     } else if (there && kind == GS_FORMAT) {
       end_string(&w);

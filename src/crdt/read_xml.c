@@ -2,6 +2,7 @@
 #include "crdt/content.h"
 #include "crdt/format.h"
 #include "crdt/read.h"
+#include "crdt/weak.h"
 #include "wire/any.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -263,12 +264,14 @@ static void start_tag(gesso_doc *doc, gs_buf *out, gesso_bytes name, gesso_bytes
   gs_buf_finish(&any);
 }
 
-static void xml_text(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, unsigned depth)
+/* With `quote` a part of a text. */
+static void xml_text(gesso_doc *doc, gs_view *view, uint32_t type, gs_quote *quote, gs_buf *out, unsigned depth)
 {
   gs_attrs attrs = { .alloc = doc->alloc };
   names tags = { .alloc = doc->alloc };
   bool open = false;
-  for (gs_piece p = gs_piece_first(doc, view, type);; p = gs_piece_next(doc, view, p)) {
+  for (gs_piece p = quote != NULL ? gs_quote_next(quote) : gs_piece_first(doc, view, type);;
+       p = quote != NULL ? gs_quote_next(quote) : gs_piece_next(doc, view, p)) {
     const gs_item *it = p.ix != 0 ? &doc->items[p.ix] : NULL;
     unsigned kind = it != NULL ? gs_kind(it) : GS_FORMAT;
     if (kind != GS_STRING && kind != GS_TYPE && kind != GS_EMBED && kind != GS_FORMAT)
@@ -313,6 +316,11 @@ static void xml_text(gesso_doc *doc, gs_view *view, uint32_t type, gs_buf *out, 
   gs_attrs_finish(&attrs);
 }
 
+void gs_read_xml_quote(gesso_doc *doc, gs_quote *quote, gs_buf *out)
+{
+  xml_text(doc, NULL, quote->type, quote, out, 0);
+}
+
 void gs_read_xml(gesso_doc *doc, gs_view *view, uint32_t type, unsigned as, gs_buf *out, unsigned depth)
 {
   if (depth > GS_READ_DEPTH_MAX) {
@@ -328,7 +336,7 @@ void gs_read_xml(gesso_doc *doc, gs_view *view, uint32_t type, unsigned as, gs_b
     element(doc, view, type, out, depth);
     break;
   case GESSO_XML_TEXT:
-    xml_text(doc, view, type, out, depth);
+    xml_text(doc, view, type, NULL, out, depth);
     break;
   case GESSO_TEXT:
     gs_read_text(doc, view, type, out, false);

@@ -21,6 +21,13 @@ typedef struct gs_wire_id {
   uint64_t client, clock;
 } gs_wire_id;
 
+/* See weak.h: each end is a name or an id, by the flags. */
+typedef struct gs_weak_record {
+  uint8_t flags;
+  gs_wire_id start, end;
+  gs_jstr start_name, end_name;
+} gs_weak_record;
+
 typedef struct gs_record {
   uint64_t client, clock, len;
   uint8_t kind;       /* GS_GC ... GS_SKIP */
@@ -34,6 +41,7 @@ typedef struct gs_record {
   gs_wire_id origin, right_origin, parent;
   gs_jstr root, sub;
   gs_jstr text;       /* STRING; key of FORMAT; guid of DOC; node name of TYPE, where it has one */
+  gs_weak_record weak; /* TYPE: what a weak link points to */
   /* BINARY: the bytes. ANY: len Any values. DOC: one. JSON: in v1 len varStrings. EMBED, FORMAT: in v1 JSON
    * text, in v2 an Any value. */
   gesso_bytes value;

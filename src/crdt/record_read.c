@@ -1,4 +1,5 @@
 #include "crdt/record.h"
+#include "crdt/weak.h"
 #include "gesso/update.h"
 #include "wire/any.h"
 #include "wire/json.h"
@@ -28,7 +29,7 @@ static void read_any(gs_reader *rd, gesso_bytes *out, uint64_t n)
 
 static void read_type_kind(gs_reader *rd, gs_record *out, uint64_t ref)
 {
-  if (ref > GESSO_XML_TEXT)
+  if (ref > GESSO_WEAK_LINK)
     gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown shared type");
   out->type_kind = (uint8_t)ref;
 }
@@ -63,8 +64,6 @@ static void check_len(gs_reader *rd, const gs_record *rec)
     gs_reader_fail(rd, GESSO_E_RANGE, past_2_53);
 }
 
-/* --- v1 --- */
-
 static gs_wire_id read_id(gs_reader *rd)
 {
   gs_wire_id id;
@@ -77,6 +76,27 @@ static gs_jstr read_jstr(gs_reader *rd)
 {
   return gs_jstr_of(gs_read_string(rd), GS_UNITS_UNKNOWN);
 }
+
+static void read_weak_end(gs_reader *rd, gs_strings *names, bool named, gs_wire_id *id, gs_jstr *name)
+{
+  if (!named)
+    *id = read_id(rd);
+  else
+    *name = names != NULL ? gs_strings_next(rd, names) : read_jstr(rd);
+}
+
+/* v2 has the names of roots among its strings; v1 (names NULL) where they are used. */
+static void read_weak(gs_reader *rd, gs_strings *names, gs_weak_record *out)
+{
+  *out = (gs_weak_record){ .flags = gs_read_u8(rd) };
+  if (out->flags > GS_WEAK_FLAGS)
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown kind of weak link");
+  read_weak_end(rd, names, gs_weak_start_named(out->flags), &out->start, &out->start_name);
+  if (gs_weak_has_end(out->flags))
+    read_weak_end(rd, names, gs_weak_end_named(out->flags), &out->end, &out->end_name);
+}
+
+/* --- v1 --- */
 
 void gs_record_read_v1(gs_reader *rd, gs_record *out)
 {
@@ -135,6 +155,8 @@ void gs_record_read_v1(gs_reader *rd, gs_record *out)
     read_type_kind(rd, out, gs_read_varuint(rd));
     if (has_name(out))
       out->text = read_jstr(rd);
+    else if (out->type_kind == GESSO_WEAK_LINK)
+      read_weak(rd, NULL, &out->weak);
     break;
   case GS_DOC:
     out->text = read_jstr(rd);
@@ -237,6 +259,8 @@ static void record_read_v2(gs_reader *rd, gs_columns *c, gs_record *out)
     read_type_kind(rd, out, gs_col_uint(rd, &c->types));
     if (has_name(out))
       out->text = next_key(rd, c);
+    else if (out->type_kind == GESSO_WEAK_LINK)
+      read_weak(rd, &c->strings, &out->weak);
     break;
   case GS_DOC:
     out->text = gs_strings_next(rd, &c->strings);

@@ -1,4 +1,5 @@
 #include "crdt/record.h"
+#include "crdt/weak.h"
 #include "wire/any.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -73,6 +74,27 @@ static void write_jstr(gs_buf *out, gs_jstr s)
   gs_jstr_write(out, s);
 }
 
+static void write_weak_end(gs_buf *out, gs_string_writer *names, bool named, gs_wire_id id, gs_jstr name)
+{
+  if (!named) {
+    gs_write_varuint(out, id.client);
+    gs_write_varuint(out, id.clock);
+  } else if (names != NULL) {
+    gs_strings_put(names, name);
+  } else {
+    write_jstr(out, name);
+  }
+}
+
+/* names NULL: v1 */
+static void write_weak(gs_buf *out, gs_string_writer *names, const gs_weak_record *w)
+{
+  gs_buf_put(out, w->flags);
+  write_weak_end(out, names, gs_weak_start_named(w->flags), w->start, w->start_name);
+  if (gs_weak_has_end(w->flags))
+    write_weak_end(out, names, gs_weak_end_named(w->flags), w->end, w->end_name);
+}
+
 static void write_content_v1(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
 {
   gs_buf *out = &w->rest;
@@ -120,6 +142,8 @@ static void write_content_v1(gs_writer *w, const gs_record *rec, uint64_t offset
     gs_write_varuint(out, rec->type_kind);
     if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
       write_jstr(out, rec->text);
+    else if (rec->type_kind == GESSO_WEAK_LINK)
+      write_weak(out, NULL, &rec->weak);
     break;
   case GS_DOC:
     write_jstr(out, rec->text);
@@ -229,6 +253,8 @@ static void put_content_v2(gs_writer *w, const gs_record *rec, uint64_t offset, 
     gs_col_put_uint(&c->types, rec->type_kind);
     if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
       put_key(c, rec->text);
+    else if (rec->type_kind == GESSO_WEAK_LINK)
+      write_weak(rest, &c->strings, &rec->weak);
     break;
   case GS_DOC:
     gs_strings_put(&c->strings, rec->text);

@@ -75,6 +75,7 @@ uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_i
   assert(doc->ntypes < doc->types_cap);
   uint32_t ix = doc->ntypes++;
   doc->types[ix] = (gs_type){ .kind = (uint8_t)kind, .name = name, .item = item };
+  doc->has_weak |= kind == GESSO_WEAK_LINK;
   return ix;
 }
 

@@ -1,5 +1,6 @@
 #include "crdt/structs.h"
 #include "crdt/update.h"
+#include "crdt/weak.h"
 #include "gesso/update.h"
 #include "wire/any.h"
 #include "wire/json.h"
@@ -45,6 +46,20 @@ static uint32_t read_key(gs_reader *rd, gesso_doc *doc)
   if (rd->err != GESSO_OK)
     return 0;
   uint32_t key = gs_key_of(doc, s);
+  if (key == 0)
+    gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
+  return key;
+}
+
+/* What a weak link points to is kept as its bytes (weak.h). */
+static uint32_t read_link(gs_reader *rd, gesso_doc *doc)
+{
+  const uint8_t *from = rd->at;
+  gs_weak_source source;
+  gs_weak_read(rd, &source);
+  if (rd->err != GESSO_OK)
+    return 0;
+  uint32_t key = gs_key_of(doc, (gesso_bytes){ from, (size_t)(rd->at - from) });
   if (key == 0)
     gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
   return key;
@@ -104,11 +119,13 @@ static void read_content(gs_reader *rd, gesso_doc *doc, gs_in *in)
     break;
   case GS_TYPE: {
     uint64_t ref = gs_read_varuint(rd);
-    if (ref > GESSO_XML_TEXT)
+    if (ref > GESSO_WEAK_LINK)
       gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown shared type");
     in->type_kind = (uint8_t)ref;
     if (ref == GESSO_XML_ELEMENT || ref == GESSO_XML_HOOK)
       in->name = read_key(rd, doc);
+    else if (ref == GESSO_WEAK_LINK)
+      in->name = read_link(rd, doc);
     in->content = (gesso_bytes){ rd->at, 0 };
     break;
   }

@@ -63,6 +63,8 @@ static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_
   gs_write_varuint(out, kind);
   if (kind == GESSO_XML_ELEMENT || kind == GESSO_XML_HOOK)
     gs_write_bytes(out, gs_key_text(doc, name));
+  else if (kind == GESSO_WEAK_LINK)
+    gs_buf_write(out, gs_key_text(doc, name).data, gs_key_text(doc, name).len);
 }
 
 /* Yjs sends a state that has pending parts through its merge of updates, which forgets the map-key bit of

@@ -278,7 +278,9 @@ static void structs_that_make_no_sense_are_refused(void **state)
     { "\x01\x01\x05\x00\x84\x05\x00\x01x\x00", 10, GESSO_E_CORRUPT },      /* its own origin */
     { "\x01\x01\x05\x00\x0b\x01\x00", 7, GESSO_E_CORRUPT },                /* kind 11 */
     { "\x01\x01\x05\x00\x00\x00\x00", 7, GESSO_E_CORRUPT },                /* length 0 */
-    { "\x01\x01\x05\x00\x07\x01\x01r\x07\x00", 10, GESSO_E_CORRUPT },      /* type 7 */
+    { "\x01\x01\x05\x00\x07\x01\x01r\x08\x00", 10, GESSO_E_CORRUPT },      /* type 8 */
+    { "\x01\x01\x05\x00\x07\x01\x01r\x07\x40\x01\x01\x00", 13, GESSO_E_CORRUPT }, /* a link with unknown flags */
+    { "\x01\x01\x05\x00\x07\x01\x01r\x07\x01\x01\x00", 12, GESSO_E_TRUNCATED }, /* a link without its end */
     { "\x01\x01\x05\x00\x04\x01\x01r\x01\xff\x00", 11, GESSO_E_CORRUPT },  /* not UTF-8 */
     { "\x01\x01\x05\x00\x05\x01\x01r\x02{]\x00", 12, GESSO_E_CORRUPT },    /* not JSON */
     { "\x01\x01\x05\x00\x08\x01\x01r\x01\x01\x00", 11, GESSO_E_CORRUPT },  /* not an Any */
