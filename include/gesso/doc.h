@@ -33,7 +33,8 @@ typedef struct gesso_doc_options {
   gesso_bytes meta_json;        /* copied; {NULL, 0}: none (Yjs meta) */
 } gesso_doc_options;
 
-/* An empty document. NULL `options` means all defaults. NULL when memory is short. */
+/* An empty document. NULL `options` means all defaults. NULL when memory is short, or when guid or collection_id is
+ * no UTF-8 or meta_json no JSON. */
 GESSO_API gesso_doc *gesso_doc_create(const gesso_doc_options *options);
 
 /* Gives back a reference; the last one frees the document and everything in it. NULL is fine.
@@ -48,21 +49,31 @@ GESSO_API uint64_t gesso_doc_client_id(const gesso_doc *doc);
 GESSO_API void gesso_doc_set_data(gesso_doc *doc, void *data);
 GESSO_API void *gesso_doc_data(const gesso_doc *doc);
 
-/* --- What a subdocument has: kept by every document, sent only with a parent. Bytes are borrowed from the
- * document. gesso/events.h tells of them, GESSO_VALUE_DOC puts one into a type. --- */
+/* --- Subdocuments. A document can be a value of another one: GESSO_VALUE_DOC puts it there, gesso/events.h tells of
+ * those that come and go. The parent sends its guid, meta and the flags NO_GC and AUTO_LOAD; where they arrive,
+ * an empty document of that guid is made when it is first looked at, and is the same one from then on. What is
+ * inside it is synced by whoever calls gesso_doc_apply_v1 on it. It has its parent's client id.
+ *
+ * A parent holds a reference to its subdocuments. When one is removed, it gives that back at the end of the
+ * transaction, after the callbacks; a subdocument that somebody retained lives on without a parent.
+ *
+ * Bytes are borrowed from the document. --- */
 GESSO_API gesso_bytes gesso_doc_guid(gesso_doc *doc);
+/* Its own, or that of the document around it. */
 GESSO_API gesso_bytes gesso_doc_collection_id(const gesso_doc *doc);
 GESSO_API gesso_bytes gesso_doc_meta_json(const gesso_doc *doc);
 GESSO_API uint32_t gesso_doc_flags(const gesso_doc *doc); /* GESSO_DOC_*; NO_LOAD goes with gesso_doc_load */
 /* The document that holds this one, or NULL. */
 GESSO_API gesso_doc *gesso_doc_parent(const gesso_doc *doc);
-/* Asks for a subdocument's content: the parent's subdocument observers are told it is to be loaded. NOMEM. */
+/* Asks for a subdocument's content: the parent's subdocument observers are told it is to be loaded, unless it was
+ * before. NOMEM: they were not. */
 GESSO_API gesso_status gesso_doc_load(gesso_doc *doc);
-/* All subdocuments that are in the document now, borrowed; returns how many there are, at most `max` of
- * them are written. */
+/* All subdocuments that are in the document now, in no particular order, borrowed. Returns how many there are; at most
+ * `max` of them are written. Those that there is no memory for are left out of both. Walks the whole document. */
 GESSO_API size_t gesso_doc_subdocs(gesso_doc *doc, gesso_doc **out, size_t max);
 /* Empties a subdocument here (Yjs: subdoc.destroy()): the parent keeps its place and gets a new, not loaded
- * document of the same guid, told as removed and added. A document without a parent: USAGE. */
+ * document of the same guid, told as removed and added. USAGE: it has no parent, or its place was just deleted.
+ * NOMEM: nothing happened, or all of it and the observers were not told. */
 GESSO_API gesso_status gesso_doc_unload(gesso_doc *subdoc);
 
 /* Integrates a v1 update from an untrusted peer: all of it or, on failure, none of it.

@@ -37,8 +37,9 @@ typedef enum gesso_value_kind {
   GESSO_VALUE_ARRAY,  /* items[count], up to 512 levels; no types or documents inside */
   GESSO_VALUE_OBJECT, /* keys[count] and items[count], the same. Keys go into the order that a JavaScript object has,
                          and of equal ones the last value counts */
-  GESSO_VALUE_DOC     /* doc: a subdocument. Written: a document that is in no other one; the parent takes a
-                         reference of its own (gesso_doc_retain). Read: borrowed from the parent */
+  GESSO_VALUE_DOC     /* doc: a subdocument (gesso/doc.h). Written: a document that is in no other one and not around
+                         this one; the parent takes a reference of its own. Read: borrowed from the parent, until
+                         the end of the transaction that removes it */
 } gesso_value_kind;
 
 typedef struct gesso_value {

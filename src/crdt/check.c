@@ -3,6 +3,7 @@
 #include "crdt/pending.h"
 #include "crdt/runs.h"
 #include "crdt/seq.h"
+#include "crdt/subdoc.h"
 #include "crdt/undo.h"
 #include "wire/any.h"
 #include "wire/utf8.h"
@@ -152,6 +153,8 @@ gesso_status gesso_doc_check(gesso_doc *doc, gesso_error *error_out)
     why = check_types(doc);
   if (why == NULL)
     why = check_pending(doc);
+  if (why == NULL)
+    why = gs_subdocs_check(doc);
   if (why == NULL)
     why = gs_undo_check(doc);
   if (why == NULL && structs != doc->nstructs)

@@ -2,6 +2,7 @@
 #include "crdt/content.h"
 #include "crdt/ops.h"
 #include "crdt/seq.h"
+#include "crdt/subdoc.h"
 
 static void mark_deleted(gesso_doc *doc, gs_ix ix)
 {
@@ -16,6 +17,8 @@ static void mark_deleted(gesso_doc *doc, gs_ix ix)
   }
   gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
   gs_txn_changed(doc, slot->type, slot->key);
+  if (gs_kind(it) == GS_DOC)
+    gs_subdoc_deleted(doc);
 }
 
 /* The value of the first key from that slot on. */

@@ -4,6 +4,9 @@
 #include "crdt/pending.h"
 #include "crdt/seq.h"
 #include "crdt/structs.h"
+#include "crdt/subdoc.h"
+#include "wire/json.h"
+#include "wire/utf8.h"
 
 #include <sys/random.h>
 
@@ -17,6 +20,40 @@ static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_si
   if (p != NULL || new_size == 0)
     doc->mem.used += new_size - old_size;
   return p;
+}
+
+static bool keep_text(gesso_doc *doc, gesso_bytes *to, gesso_bytes text)
+{
+  if (text.data == NULL)
+    return true;
+  uint8_t *p = gs_utf8_invalid_at(text) == text.len ? gs_alloc(doc->alloc, text.len + 1) : NULL;
+  if (p == NULL)
+    return false;
+  if (text.len > 0)
+    memcpy(p, text.data, text.len);
+  *to = (gesso_bytes){ p, text.len };
+  return true;
+}
+
+/* What it is known by as a subdocument. */
+static bool keep_identity(gesso_doc *doc, const gesso_doc_options *o)
+{
+  if (!keep_text(doc, &doc->guid, o->guid) || !keep_text(doc, &doc->collection_id, o->collection_id))
+    return false;
+  if (o->meta_json.data == NULL)
+    return true;
+  gs_buf json = gs_buf_make(doc->mem.inner);
+  bool ok = gs_json_minify(o->meta_json, &json) == GESSO_OK;
+  if (ok && !(json.b.len == 4 && memcmp(json.b.data, "null", 4) == 0))
+    ok = keep_text(doc, &doc->meta_json, gs_buf_bytes(&json));
+  gs_buf_finish(&json);
+  return ok;
+}
+
+static void drop_text(gesso_doc *doc, gesso_bytes text)
+{
+  if (text.data != NULL && text.data != (const uint8_t *)doc->uuid)
+    gs_free(doc->alloc, (void *)(uintptr_t)text.data, text.len + 1);
 }
 
 gesso_doc *gesso_doc_create(const gesso_doc_options *options)
@@ -46,6 +83,10 @@ gesso_doc *gesso_doc_create(const gesso_doc_options *options)
     gs_free(o.alloc, doc, sizeof *doc);
     return NULL;
   }
+  if (!keep_identity(doc, &o)) {
+    gesso_doc_destroy(doc);
+    return NULL;
+  }
   return doc;
 }
 
@@ -58,6 +99,10 @@ void gesso_doc_destroy(gesso_doc *doc)
     return;
   }
   gs_observers_destroy(doc);
+  gs_subdocs_destroy(doc);
+  drop_text(doc, doc->guid);
+  drop_text(doc, doc->collection_id);
+  drop_text(doc, doc->meta_json);
   const gesso_allocator *al = doc->alloc;
   for (uint32_t i = 1; i < doc->ntypes; i++)
     gs_seq_drop(doc, i);

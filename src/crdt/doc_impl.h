@@ -215,6 +215,7 @@ typedef struct gs_finder {
 } gs_finder;
 
 struct gs_pending;
+struct gs_subdoc_table;
 struct gs_observers;
 
 struct gesso_doc {
@@ -283,6 +284,14 @@ struct gesso_doc {
   void *data; /* gesso_doc_set_data */
   bool has_weak; /* a weak link was made some time */
   gs_weak_list weak;
+
+  /* subdoc.h */
+  gesso_doc *parent; /* the document that this is a subdocument of */
+  gs_id place;       /* its item there */
+  bool joining;      /* scratch of an edit: it is about to be put somewhere */
+  char uuid[36];
+  gesso_bytes guid, collection_id, meta_json; /* guid may stand in uuid */
+  struct gs_subdoc_table *subdocs; /* handles of the ones in this document; NULL while nobody has seen any */
 };
 
 static inline unsigned gs_kind(const gs_item *it)

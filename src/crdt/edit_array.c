@@ -1,7 +1,63 @@
 /* Array edits and look-ups; also the children of XML fragments and elements. */
 #include "crdt/edit.h"
 #include "crdt/seq.h"
+#include "crdt/subdoc.h"
 #include "wire/any.h"
+
+/* Values on their way in. */
+typedef struct incoming {
+  gs_buf plain; /* those that are stored as Any, one after the other, and the contents of documents */
+  size_t items; /* runs of plain values count as one */
+  size_t types, docs, bytes;
+} incoming;
+
+static gesso_status take(gesso_doc *doc, const gesso_value *v, incoming *in)
+{
+  uint32_t name;
+  switch (v->kind) {
+  case GESSO_VALUE_BYTES:
+    in->bytes += v->bytes.len;
+    return v->bytes.data != NULL || v->bytes.len == 0 ? GESSO_OK : GESSO_E_USAGE;
+  case GESSO_VALUE_TYPE:
+    in->types++;
+    return gs_value_type_name(doc, v, &name);
+  case GESSO_VALUE_DOC:
+    if (!gs_subdoc_may_join(doc, v->doc) || v->doc->joining)
+      return GESSO_E_USAGE;
+    v->doc->joining = true;
+    in->docs++;
+    gs_subdoc_content(v->doc, &in->plain);
+    return in->plain.err;
+  default:
+    return gs_value_to_any(v, &in->plain);
+  }
+}
+
+/* Puts values[i] and, of plain ones, those that follow it. Returns how many that was. */
+static size_t put_run(gesso_doc *doc, uint32_t slot, gs_ix *left, gs_ix right, const gesso_value *values, size_t count,
+                      gs_reader *plain)
+{
+  const gesso_value *v = values;
+  const uint8_t *from = plain->at;
+  size_t n = 1;
+  if (v->kind == GESSO_VALUE_TYPE) {
+    uint32_t name = v->type == GESSO_XML_ELEMENT || v->type == GESSO_XML_HOOK ? gs_key_find(doc, v->bytes) : 0;
+    *left = gs_edit_insert_type_reserved(doc, slot, *left, right, v->type, name);
+  } else if (v->kind == GESSO_VALUE_BYTES) {
+    *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_BINARY, 1, v->bytes);
+  } else if (v->kind == GESSO_VALUE_DOC) {
+    (void)gs_read_bytes(plain);
+    gs_any_skip(plain);
+    *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_DOC, 1, (gesso_bytes){ from, (size_t)(plain->at - from) });
+    gs_subdoc_join_reserved(doc, &doc->items[*left], v->doc);
+  } else {
+    for (n = 0; n < count && gs_value_is_any(values[n]); n++)
+      gs_any_skip(plain);
+    *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_ANY, (uint32_t)n,
+                                    (gesso_bytes){ from, (size_t)(plain->at - from) });
+  }
+  return n;
+}
 
 gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index, const gesso_value *values,
                                 size_t count, gesso_type *made_out)
@@ -13,58 +69,37 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
     return st;
   if (index > doc->types[array].length || count > GS_CLOCK_MAX / 2)
     return GESSO_E_USAGE;
-  /* Encode all values first: after that nothing can fail. `items` counts runs of plain values as one. */
-  gs_buf buf = gs_buf_make(doc->alloc);
-  size_t items = 0, types = 0, bytes = 0;
-  uint32_t name;
+  /* Encode all values first: after that nothing can fail. */
+  incoming in = { .plain = gs_buf_make(doc->alloc) };
   for (size_t i = 0; i < count && st == GESSO_OK; i++) {
-    const gesso_value *v = &values[i];
-    if (!gs_value_is_any(*v) || i == 0 || !gs_value_is_any(values[i - 1]))
-      items++;
-    if (gs_value_is_any(*v))
-      st = gs_value_to_any(v, &buf);
-    else if (v->kind == GESSO_VALUE_BYTES && (v->bytes.data != NULL || v->bytes.len == 0))
-      bytes += v->bytes.len;
-    else if (v->kind == GESSO_VALUE_TYPE)
-      st = gs_value_type_name(doc, v, &name);
-    else
-      st = GESSO_E_USAGE;
-    types += v->kind == GESSO_VALUE_TYPE;
+    in.items += !gs_value_is_any(values[i]) || i == 0 || !gs_value_is_any(values[i - 1]);
+    st = take(doc, &values[i], &in);
   }
+  for (size_t i = 0; i < count && in.docs > 0; i++)
+    if (values[i].kind == GESSO_VALUE_DOC && values[i].doc != NULL)
+      values[i].doc->joining = false;
   gs_place at = { 0, 0 };
   if (st == GESSO_OK)
     st = gs_place_of(doc, array, index, &at);
+  if (st == GESSO_OK && !gs_subdocs_reserve(doc, in.docs))
+    st = GESSO_E_NOMEM;
   if (st == GESSO_OK)
-    st = gs_edit_reserve(doc, items, bytes + buf.b.len, types, gs_place_cut_client(doc, at), 1);
+    st = gs_edit_reserve(doc, in.items, in.bytes + in.plain.b.len, in.types, gs_place_cut_client(doc, at), 1);
   if (st == GESSO_OK) {
     gs_edit_begin(doc);
     gs_ix left, right;
     gs_place_go_reserved(doc, array, at, &left, &right);
     uint32_t slot = gs_slot_of_reserved(doc, array, 0);
-    gs_reader rd = gs_reader_of(gs_buf_bytes(&buf));
+    gs_reader plain = gs_reader_of(gs_buf_bytes(&in.plain));
     for (size_t i = 0; i < count;) {
-      const gesso_value *v = &values[i];
-      if (v->kind == GESSO_VALUE_TYPE) {
-        name = v->type == GESSO_XML_ELEMENT || v->type == GESSO_XML_HOOK ? gs_key_find(doc, v->bytes) : 0;
-        left = gs_edit_insert_type_reserved(doc, slot, left, right, v->type, name);
-        if (made_out != NULL)
-          *made_out = doc->items[left].c.type;
-        i++;
-      } else if (v->kind == GESSO_VALUE_BYTES) {
-        left = gs_edit_insert_reserved(doc, slot, left, right, GS_BINARY, 1, v->bytes);
-        i++;
-      } else {
-        const uint8_t *from = rd.at;
-        uint32_t n = 0;
-        for (; i < count && gs_value_is_any(values[i]); i++, n++)
-          gs_any_skip(&rd);
-        left = gs_edit_insert_reserved(doc, slot, left, right, GS_ANY, n,
-                                       (gesso_bytes){ from, (size_t)(rd.at - from) });
-      }
+      bool type = values[i].kind == GESSO_VALUE_TYPE;
+      i += put_run(doc, slot, &left, right, values + i, count - i, &plain);
+      if (type && made_out != NULL)
+        *made_out = doc->items[left].c.type;
     }
     st = gesso_doc_commit(doc, NULL);
   }
-  gs_buf_finish(&buf);
+  gs_buf_finish(&in.plain);
   return st;
 }
 

@@ -1,6 +1,7 @@
 /* Map edits and look-ups. */
 #include "crdt/edit.h"
 #include "crdt/read.h"
+#include "crdt/subdoc.h"
 #include "wire/utf8.h"
 
 gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gesso_value value, gesso_type *made_out)
@@ -23,10 +24,15 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
   } else if (value.kind == GESSO_VALUE_TYPE) {
     content.len = 0;
     st = gs_value_type_name(doc, &value, &name);
+  } else if (value.kind == GESSO_VALUE_DOC && gs_subdoc_may_join(doc, value.doc)) {
+    gs_subdoc_content(value.doc, &buf);
+    st = buf.err;
+    content = gs_buf_bytes(&buf);
+    kind = GS_DOC;
   } else if (value.kind == GESSO_VALUE_DOC || (content.data == NULL && content.len > 0)) {
     st = GESSO_E_USAGE;
   }
-  if (st == GESSO_OK && k == 0)
+  if (st == GESSO_OK && (k == 0 || !gs_subdocs_reserve(doc, kind == GS_DOC)))
     st = GESSO_E_NOMEM;
   if (st == GESSO_OK)
     st = gs_edit_reserve(doc, 1, content.len, 1, 0, 0);
@@ -39,7 +45,9 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
       if (made_out != NULL)
         *made_out = doc->items[ix].c.type;
     } else {
-      (void)gs_edit_insert_reserved(doc, slot, left, 0, kind, 1, content);
+      gs_ix ix = gs_edit_insert_reserved(doc, slot, left, 0, kind, 1, content);
+      if (kind == GS_DOC)
+        gs_subdoc_join_reserved(doc, &doc->items[ix], value.doc);
     }
     st = gesso_doc_commit(doc, NULL);
   }

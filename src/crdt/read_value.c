@@ -1,5 +1,6 @@
 #include "crdt/read_value.h"
 #include "crdt/content.h"
+#include "crdt/subdoc.h"
 #include "wire/any.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -198,6 +199,8 @@ gesso_status gs_read_values(gesso_doc *doc, const gs_item *it, uint32_t i, uint3
     break;
   case GS_DOC:
     out->kind = GESSO_VALUE_DOC;
+    out->doc = gs_subdoc_of(doc, it);
+    st = out->doc != NULL ? GESSO_OK : GESSO_E_NOMEM;
     break;
   default:
     break;

@@ -4,6 +4,7 @@
 #include "crdt/observe.h"
 #include "crdt/ops.h"
 #include "crdt/runs.h"
+#include "crdt/subdoc.h"
 #include "crdt/undo.h"
 #include "crdt/update.h"
 
@@ -276,6 +277,9 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
       st = found;
   }
   gs_ranges_normalise(&txn->dels);
+  gesso_status noted = gs_subdocs_end(doc);
+  if (noted != GESSO_OK)
+    st = noted;
   collect(doc);
   merge_deleted(doc);
   merge_new(doc);
@@ -325,6 +329,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   txn->epoch++;
   if (d != NULL)
     gs_observe_deliver(doc, d);
+  if (doc->subdocs != NULL && (doc->observers == NULL || !doc->observers->delivering))
+    gs_subdocs_leave(doc);
   if (doc->undo_echoes > 0)
     gs_undo_echo(doc);
   return st;

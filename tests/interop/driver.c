@@ -22,6 +22,7 @@ static const struct command *const groups[] = {
   snapshot_commands,
   undo_commands,
   value_commands,
+  subdoc_commands,
 };
 
 static gesso_doc *docs[SLOTS];

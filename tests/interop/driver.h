@@ -34,7 +34,8 @@ extern const struct command bytes_commands[],
   read_commands[],
   snapshot_commands[],
   undo_commands[],
-  value_commands[];
+  value_commands[],
+  subdoc_commands[];
 extern const struct command doc_commands[];
 extern const struct command edit_commands[];
 extern const struct command event_commands[];

@@ -65,7 +65,10 @@ static void put_value(gs_buf *out, const gesso_value *v)
     break;
   case GESSO_VALUE_DOC:
     gs_buf_put(out, 118);
-    gs_write_varuint(out, 0);
+    gs_write_varuint(out, 1);
+    put_string(out, "$doc");
+    gs_buf_put(out, 119);
+    gs_write_bytes(out, gesso_doc_guid(v->doc));
     break;
   default:
     broken("a value of unknown kind was read");

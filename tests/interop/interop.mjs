@@ -1,7 +1,7 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
 //   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--snapshots 500]
-//                    [--bytes 2000] [--events 500] [--values 100] [--seed N] [--replay FILE] [--strict] [--failures DIR]
+//                    [--bytes 2000] [--events 500] [--subdocs 200] [--values 100] [--seed N] [--replay FILE] [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
 // bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
@@ -20,6 +20,7 @@ import {
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runEvents } from './events.mjs'
+import { runSubdocs } from './subdocs.mjs'
 import { runValues } from './values.mjs'
 import { runPositions } from './positions.mjs'
 import { runBytes } from './bytes.mjs'
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     gesso: { type: 'string' },
     sessions: { type: 'string', default: '500' },
     edits: { type: 'string', default: '200' },
+    subdocs: { type: 'string', default: '200' },
     values: { type: 'string', default: '100' },
     positions: { type: 'string', default: '500' },
     bytes: { type: 'string', default: '2000' },
@@ -244,6 +246,7 @@ if (options.replay) {
     [runEvents, options.events],
     [runPositions, options.positions],
     [runSnapshots, options.snapshots],
+    [runSubdocs, options.subdocs],
     [runValues, options.values]
   ]
   for (const [runSuite, number] of suites) {

@@ -18,7 +18,7 @@ function told (v) {
   if (typeof v === 'string') return Buffer.from(v).toString()
   if (v instanceof Uint8Array) return Uint8Array.from(v)
   if (v instanceof Y.AbstractType) return { $type: kindOf(v) }
-  if (v instanceof Y.Doc) return {}
+  if (v instanceof Y.Doc) return { $doc: v.guid }
   if (Array.isArray(v)) return v.map(told)
   if (v === null || typeof v !== 'object') return v
   return Object.fromEntries(Object.entries(v).map(([key, x]) => [told(key), told(x)]))
