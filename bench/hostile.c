@@ -7,7 +7,7 @@
  *   then the time to encode the state and to take it down again, and what came of it
  *
  *   hostile [size in percent [words that the name contains]] */
-#include "gesso/doc.h"
+#include "gesso/types.h"
 #include "wire/writer.h"
 
 #include <inttypes.h>
@@ -111,10 +111,10 @@ static void no_deletes(updates *u)
   end_update(u);
 }
 
-/* One update: a string of `count` times `piece` in the root `t`, by client 1. */
-static void big_string(updates *u, size_t count, const char *piece)
+/* One update: a string of `count` times `piece` in the root `t`. */
+static void big_string(updates *u, uint64_t client, size_t count, const char *piece)
 {
-  head(u, 1, 1, 0);
+  head(u, 1, client, 0);
   in_root(u, STRING);
   n(u, count * strlen(piece));
   for (size_t i = 0; i < count; i++)
@@ -243,7 +243,7 @@ static void deletes_of_nothing(updates *u, size_t size)
 
 static void deletes_cut(updates *u, size_t size, const char *piece, bool backwards)
 {
-  big_string(u, size * 2, piece);
+  big_string(u, 1, size * 2, piece);
   n(u, 0);
   n(u, 1);
   n(u, 1);
@@ -265,7 +265,7 @@ static void deletes_cut_wide(updates *u, size_t size)
 
 static void deletes_cut_one_by_one(updates *u, size_t size)
 {
-  big_string(u, size * 2, "\xc3\xa9");
+  big_string(u, 1, size * 2, "\xc3\xa9");
   for (size_t i = size; i-- > 0;) {
     n(u, 0);
     n(u, 1);
@@ -298,11 +298,11 @@ static void deletes_cut_values(updates *u, size_t size)
 /* A right origin in the middle of a long item, which is cut and joined again each time. */
 static void cut_and_join(updates *u, size_t size)
 {
-  big_string(u, size * 4, "\xc3\xa9");
+  big_string(u, 9, size * 4, "\xc3\xa9");
   for (size_t i = 0; i < size; i++) {
     head(u, 1, 5, i);
     gs_buf_put(&u->bytes, RIGHT | STRING);
-    id(u, 1, size * 2);
+    id(u, 9, size * 2 + i % 1000);
     string(u, "x");
     no_deletes(u);
   }
@@ -310,7 +310,7 @@ static void cut_and_join(updates *u, size_t size)
 
 static void same_deletes(updates *u, size_t size)
 {
-  big_string(u, 2000, "x");
+  big_string(u, 1, 2000, "x");
   for (size_t i = 0; i < size / 1000; i++) {
     n(u, 0);
     n(u, 1);
@@ -455,7 +455,7 @@ static void concurrent_front(updates *u, size_t size)
 /* The same by one client, with right origins that all differ. */
 static void concurrent_right_origins(updates *u, size_t size)
 {
-  big_string(u, size + 1, "x");
+  big_string(u, 1, size + 1, "x");
   head(u, size, 5, 0);
   for (size_t i = 0; i < size; i++) {
     gs_buf_put(&u->bytes, RIGHT | STRING);
@@ -526,6 +526,24 @@ static void deletes_in_formatted_text(updates *u, size_t size)
     id(u, i + 2, 1);
     end_update(u);
   }
+}
+
+/* All of it goes, but for the first character: one gap. */
+static void deletes_in_one_gap(updates *u, size_t size)
+{
+  head(u, size + 2, 5, 0);
+  in_root(u, STRING);
+  string(u, "x");
+  format(u, 5, 0, 0, "true");
+  for (size_t i = 0; i < size; i++)
+    behind(u, 5, 1);
+  no_deletes(u);
+  n(u, 0);
+  n(u, 1);
+  n(u, 5);
+  n(u, 1);
+  id(u, 2, size);
+  end_update(u);
 }
 
 static void many_deletes_in_formatted_text(updates *u, size_t size)
@@ -651,7 +669,8 @@ static const struct scenario {
   { "formats of many keys", formats_of_many_keys, 10000 },
   { "formats between text", formats_between_text, 5000 },
   { "deletions in formatted text", deletes_in_formatted_text, 20000 },
-  { "the same in one update", many_deletes_in_formatted_text, 20000 },
+  { "formatted text goes", deletes_in_one_gap, 20000 },
+  { "formatted text goes in parts", many_deletes_in_formatted_text, 20000 },
   { "formats, an update each", formats_one_by_one, 5000 },
   { "values nested deep", deep_values, 500 },
   { "v2: runs of strings", v2_runs, 5000 },
@@ -677,6 +696,8 @@ static struct outcome run(const struct scenario *s, size_t size)
   if (s->make == refused_while_much_waits)
     o.pending_structs_max = (uint32_t)size;
   gesso_doc *doc = gesso_doc_create(&o);
+  if (strstr(s->name, "format") != NULL)
+    (void)gesso_doc_root(doc, (gesso_bytes){ (const uint8_t *)"t", 1 }, GESSO_TEXT); /* formats are cleaned up then */
   double t = now_ms();
   for (size_t i = 0; i < u.n; i++) {
     size_t from = i == 0 ? 0 : u.ends[i - 1];

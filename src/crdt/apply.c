@@ -89,22 +89,22 @@ static int64_t decode_waiting(plan *p, uint32_t node)
 }
 
 /* Whether a cut before this clock takes a character apart, which loses it (cut.c). */
-static bool takes_apart(const gesso_doc *doc, uint32_t client, uint32_t clock)
+static bool takes_apart(gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   if (clock >= doc->clients[client].clock)
     return false;
   const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
   int pair = 0;
   if (gs_kind(it) == GS_STRING && clock > it->clock && gs_content(doc, it).len != it->len)
-    (void)gs_content_offset(GS_STRING, gs_content(doc, it), clock - it->clock, &pair);
+    (void)gs_content_find(doc, it, clock - it->clock, &pair);
   return pair != 0;
 }
 
 /* Yjs cuts at the origins of a struct even when it has that struct, and joins what it cut again. That shows
  * where a character is lost to it. */
-static bool known_but_cuts(const plan *p, const gs_in *in)
+static bool known_but_cuts(plan *p, const gs_in *in)
 {
-  const gesso_doc *doc = p->doc;
+  gesso_doc *doc = p->doc;
   if (!doc->astral || in->kind == GS_GC || in->kind == GS_SKIP)
     return false;
   return (in->origin.client != 0 && takes_apart(doc, in->origin.client, in->origin.clock + 1)) ||

@@ -79,6 +79,7 @@ void gs_text_compact(gesso_doc *doc)
     at += it->c.bytes;
     it->head &= ~(uint32_t)GS_ITEM_SLACK;
   }
+  gs_text_forget_blocks(doc);
   gs_free(doc->alloc, doc->text, doc->text_cap);
   doc->text = text;
   doc->text_cap = (uint32_t)cap;

@@ -47,6 +47,10 @@ void gs_text_compact(gesso_doc *doc);
  * half of a surrogate pair; the bytes then end before that character. */
 size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pair);
 
+/* The same for the content of an item; of a long one it remembers where it has counted. */
+size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair);
+void gs_text_forget_blocks(gesso_doc *doc);
+
 /* The UTF-16 units from .. end - 1 of a string as up to three parts; what is left of half a character is U+FFFD. */
 uint32_t gs_string_parts(gesso_bytes content, uint32_t from, uint32_t end, gesso_bytes parts[3]);
 

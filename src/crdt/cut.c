@@ -61,7 +61,7 @@ static gs_ix cut(gesso_doc *doc, gs_ix ix, uint32_t at, gs_pos pos)
   if (kind == GS_STRING && gs_content(doc, it).len == it->len)
     bytes = at; /* ASCII */
   else if (gs_kind_has_bytes(kind))
-    bytes = gs_content_offset(kind, gs_content(doc, it), at, &pair);
+    bytes = gs_content_find(doc, it, at, &pair);
   if (pair) {
     /* Units at - 1 and at are one character. Cut before and after it, then in its middle. */
     gs_ix mid = ix;

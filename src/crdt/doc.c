@@ -1,6 +1,7 @@
 /* Making and freeing documents, and what they report about themselves. */
 #include "crdt/doc_impl.h"
 #include "crdt/observe.h"
+#include "crdt/content.h"
 #include "crdt/pending.h"
 #include "crdt/seq.h"
 #include "crdt/structs.h"
@@ -75,6 +76,7 @@ gesso_doc *gesso_doc_create(const gesso_doc_options *options)
   if (getrandom(seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
     seed[0] ^= (uint64_t)(uintptr_t)doc * 0x9e3779b97f4a7c15ULL;
   doc->rng = seed[1];
+  doc->hash_seed = seed[0] * 0x9e3779b97f4a7c15ULL ^ seed[1];
   doc->client_id = o.client_id != 0 ? o.client_id : (seed[0] & 0xffffffffu) | 1u;
   doc->nitems = doc->nclients = doc->ntypes = doc->nslots = doc->nkeys = 1;
   doc->txn.epoch = doc->refs = 1;
@@ -118,6 +120,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->keys, doc->keys_cap * sizeof *doc->keys);
   gs_free(al, doc->key_hash, doc->key_hash_cap * sizeof *doc->key_hash);
   gs_free(al, doc->key_text, doc->key_text_cap);
+  gs_text_forget_blocks(doc);
   gs_free(al, doc->text, doc->text_cap);
   gs_free(al, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
   gs_free(al, doc->weak.v, doc->weak.cap * sizeof *doc->weak.v);

@@ -214,6 +214,12 @@ typedef struct gs_finder {
   gs_ix *v;        /* the item that has the first clock of each stretch of 1 << shift clocks */
 } gs_finder;
 
+typedef struct gs_text_block {
+  uint32_t elements; /* that begin in it, after what comes in from before */
+  uint32_t leaves;   /* where the first after them begins, past its end */
+  bool known;
+} gs_text_block;
+
 struct gs_pending;
 struct gs_subdoc_table;
 struct gs_observers;
@@ -231,6 +237,7 @@ struct gesso_doc {
   uint32_t flags;
   uint32_t pending_max;
   uint64_t rng;
+  uint64_t hash_seed; /* so that no peer can choose ids and keys that fall into one place */
   uint32_t plan_epoch;
 
   gs_item *items;
@@ -264,6 +271,8 @@ struct gesso_doc {
 
   uint8_t *text;
   uint32_t text_len, text_cap, text_garbage;
+  gs_text_block *blocks; /* content_find.c */
+  uint32_t blocks_cap;
 
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;

@@ -3,6 +3,9 @@
 #include "crdt/ops.h"
 #include "wire/reader.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 gs_attr gs_format_of(const gesso_doc *doc, const gs_item *it)
 {
   gs_reader rd = gs_reader_of(gs_content(doc, it));
@@ -147,46 +150,101 @@ uint32_t gs_format_gap(gesso_doc *doc, gs_ix start, gs_ix curr, const gs_attrs *
   return cleanups;
 }
 
-/* Content was deleted at `at`, no format came or went: of the formats around it only the last of each
- * key counts. */
-static void contextless_gap(gesso_doc *doc, gs_ix at, gs_attrs *seen)
+/* --- at the end of a transaction --- */
+
+/* The keys of formats seen so far: the items that have them, by hash. A peer may bring any number. */
+typedef struct key_set {
+  const gesso_allocator *alloc;
+  gs_ix *v;
+  uint32_t n, cap;
+} key_set;
+
+static uint32_t place_of(const gesso_doc *doc, const key_set *set, gesso_bytes key)
 {
-  while (at != 0 && doc->items[at].right != 0 && !gs_is_visible(&doc->items[doc->items[at].right]))
-    at = doc->items[at].right;
-  seen->n = 0;
-  for (; at != 0 && !gs_is_visible(&doc->items[at]); at = doc->items[at].left) {
-    if (!is_live_format(&doc->items[at]))
-      continue;
-    gs_attr f = gs_format_of(doc, &doc->items[at]);
-    if (gs_attrs_has(seen, f.key))
-      gs_item_delete(doc, at);
-    else
-      gs_attrs_set(seen, f.key, f.value);
-    if (seen->nomem)
-      return;
-  }
+  uint32_t h = (uint32_t)XXH3_64bits_withSeed(key.data, key.len, doc->hash_seed) & (set->cap - 1);
+  while (set->v[h] != 0 && !gs_bytes_eq(gs_format_of(doc, &doc->items[set->v[h]]).key, key))
+    h = (h + 1) & (set->cap - 1);
+  return h;
 }
 
-/* Cleans a whole text (Yjs: cleanupYTextFormatting). */
+static void clear_keys(key_set *set)
+{
+  gs_free(set->alloc, set->v, set->cap * sizeof *set->v);
+  set->v = NULL;
+  set->n = set->cap = 0;
+}
+
+static bool more_keys(const gesso_doc *doc, key_set *set)
+{
+  key_set grown = { .alloc = set->alloc, .n = set->n, .cap = set->cap == 0 ? 16 : set->cap * 2 };
+  grown.v = gs_alloc_zero(set->alloc, grown.cap * sizeof *grown.v);
+  if (grown.v == NULL)
+    return false;
+  for (uint32_t i = 0; i < set->cap; i++)
+    if (set->v[i] != 0)
+      grown.v[place_of(doc, &grown, gs_format_of(doc, &doc->items[set->v[i]]).key)] = set->v[i];
+  clear_keys(set);
+  *set = grown;
+  return true;
+}
+
+static void unmark_gap(gesso_doc *doc, gs_ix at)
+{
+  for (gs_ix i = doc->items[at].right; i != 0 && (doc->items[i].head & GS_ITEM_BEFORE) != 0; i = doc->items[i].right)
+    doc->items[i].head &= ~(uint32_t)GS_ITEM_BEFORE;
+  for (gs_ix i = at; i != 0 && (doc->items[i].head & GS_ITEM_BEFORE) != 0; i = doc->items[i].left)
+    doc->items[i].head &= ~(uint32_t)GS_ITEM_BEFORE;
+}
+
+/* Goes from `last` to the left as long as there is no content, and deletes every format whose key a later one
+ * has; with `null_too` also those that end what never began. Marks what it has seen. */
+static void keep_last_of_each_key(gesso_doc *doc, gs_ix last, bool null_too)
+{
+  key_set seen = { .alloc = doc->alloc };
+  for (gs_ix i = last; i != 0 && !gs_is_visible(&doc->items[i]); i = doc->items[i].left) {
+    doc->items[i].head |= GS_ITEM_BEFORE;
+    if (!is_live_format(&doc->items[i]))
+      continue;
+    gs_attr f = gs_format_of(doc, &doc->items[i]);
+    if (seen.n + 1 >= seen.cap / 4 * 3 && !more_keys(doc, &seen)) {
+      unmark_gap(doc, last);
+      break;
+    }
+    uint32_t place = place_of(doc, &seen, f.key);
+    bool later = seen.v[place] != 0;
+    if (!later) {
+      seen.v[place] = i;
+      seen.n++;
+    }
+    if (later || (null_too && gs_json_is_null(f.value)))
+      gs_item_delete(doc, i);
+  }
+  clear_keys(&seen);
+}
+
+/* Content was deleted at `at`, no format came or went: of the formats around it only the last of each key
+ * counts. Many deletions in one gap are one look. */
+static void contextless_gap(gesso_doc *doc, gs_ix at)
+{
+  if (doc->items[at].head & GS_ITEM_BEFORE)
+    return;
+  while (doc->items[at].right != 0 && !gs_is_visible(&doc->items[doc->items[at].right]))
+    at = doc->items[at].right;
+  keep_last_of_each_key(doc, at, false);
+}
+
+/* Cleans a whole text (Yjs: cleanupYTextFormatting). Yjs walks from each piece of content to the next, but its
+ * gap begins at a piece of content and so ends there: only what stands before the first piece is cleaned. */
 static void full_cleanup(gesso_doc *doc, uint32_t type)
 {
-  gs_attrs at_start = { .alloc = doc->alloc }, current = { .alloc = doc->alloc };
   uint32_t seq = doc->types[type].seq;
-  gs_ix start = seq != 0 ? doc->slots[seq].head : 0;
-  for (gs_ix end = start; end != 0 && !current.nomem && !at_start.nomem; end = doc->items[end].right) {
-    const gs_item *it = &doc->items[end];
-    if (gs_is_deleted(it))
-      continue;
-    if (gs_kind(it) == GS_FORMAT) {
-      gs_attrs_update(&current, gs_format_of(doc, it));
-    } else {
-      (void)gs_format_gap(doc, start, end, &at_start, &current);
-      gs_attrs_copy(&at_start, &current);
-      start = end;
-    }
-  }
-  gs_attrs_finish(&at_start);
-  gs_attrs_finish(&current);
+  gs_ix last = 0, i = seq != 0 ? doc->slots[seq].head : 0;
+  for (; i != 0 && !gs_is_visible(&doc->items[i]); i = doc->items[i].right)
+    last = i;
+  if (i == 0 || last == 0)
+    return;
+  keep_last_of_each_key(doc, last, true);
+  unmark_gap(doc, last);
 }
 
 static bool needs_cleanup(const gesso_doc *doc)
@@ -201,13 +259,27 @@ static bool needs_cleanup(const gesso_doc *doc)
   return false;
 }
 
+static void unmark_gaps(gesso_doc *doc, uint32_t ndels)
+{
+  for (uint32_t i = 0; i < ndels; i++) {
+    gs_range r = doc->txn.dels.v[i];
+    gs_pos p = gs_structs_find(doc, r.client, r.clock);
+    do {
+      gs_ix ix = gs_struct_at(doc, r.client, p);
+      if (doc->items[ix].clock >= r.clock + r.len)
+        break;
+      if (doc->items[ix].head & GS_ITEM_BEFORE)
+        unmark_gap(doc, ix);
+    } while (gs_pos_next(doc, r.client, &p));
+  }
+}
+
 void gs_format_cleanup(gesso_doc *doc)
 {
   if (!needs_cleanup(doc))
     return;
   gs_txn *txn = &doc->txn;
   uint32_t *full = NULL, nfull = 0, cap = 0;
-  gs_attrs seen = { .alloc = doc->alloc };
   /* Texts that got a format, or lost one: all of them is looked through. work_next marks membership. */
   const uint32_t listed = UINT32_MAX;
   for (uint32_t i = 0; i < txn->ntouched; i++) {
@@ -246,15 +318,18 @@ void gs_format_cleanup(gesso_doc *doc)
       if (!t->has_formatting || t->work_next == listed)
         continue;
       if (gs_kind(it) == GS_FORMAT) {
-        if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full))
+        if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full)) {
+          unmark_gaps(doc, ndels);
           goto out;
+        }
         t->work_next = listed;
         full[nfull++] = type;
       } else {
-        contextless_gap(doc, ix, &seen);
+        contextless_gap(doc, ix);
       }
     } while (gs_pos_next(doc, r.client, &p));
   }
+  unmark_gaps(doc, ndels);
   for (uint32_t i = 0; i < nfull; i++) {
     doc->types[full[i]].work_next = 0;
     full_cleanup(doc, full[i]);
@@ -264,5 +339,4 @@ out:
   for (uint32_t i = 0; i < nfull; i++)
     doc->types[full[i]].work_next = 0;
   gs_free(doc->alloc, full, cap * sizeof *full);
-  gs_attrs_finish(&seen);
 }

@@ -4,9 +4,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static uint32_t hash_text(gesso_bytes s)
+static uint32_t hash_text(const gesso_doc *doc, gesso_bytes s)
 {
-  return (uint32_t)XXH3_64bits(s.data, s.len);
+  return (uint32_t)XXH3_64bits_withSeed(s.data, s.len, doc->hash_seed);
 }
 
 static void put(gesso_doc *doc, uint32_t key)
@@ -33,12 +33,12 @@ static uint32_t find(const gesso_doc *doc, gesso_bytes s, uint32_t hash)
 
 uint32_t gs_key_find(const gesso_doc *doc, gesso_bytes s)
 {
-  return find(doc, s, hash_text(s));
+  return find(doc, s, hash_text(doc, s));
 }
 
 uint32_t gs_key_of(gesso_doc *doc, gesso_bytes s)
 {
-  uint32_t hash = hash_text(s);
+  uint32_t hash = hash_text(doc, s);
   uint32_t key = find(doc, s, hash);
   if (key != 0)
     return key;

@@ -2,8 +2,9 @@
 
 #include <assert.h>
 
-static uint32_t hash_id(uint64_t id)
+static uint32_t hash_id(const gesso_doc *doc, uint64_t id)
 {
+  id ^= doc->hash_seed;
   id ^= id >> 33;
   id *= 0xff51afd7ed558ccdULL;
   id ^= id >> 33;
@@ -13,7 +14,7 @@ static uint32_t hash_id(uint64_t id)
 static void client_hash_put(gesso_doc *doc, uint32_t ix)
 {
   uint32_t mask = doc->client_hash_cap - 1;
-  uint32_t h = hash_id(doc->clients[ix].id) & mask;
+  uint32_t h = hash_id(doc, doc->clients[ix].id) & mask;
   while (doc->client_hash[h] != 0)
     h = (h + 1) & mask;
   doc->client_hash[h] = ix;
@@ -40,7 +41,7 @@ uint32_t gs_client_find(const gesso_doc *doc, uint64_t id)
   if (doc->client_hash_cap == 0)
     return 0;
   uint32_t mask = doc->client_hash_cap - 1;
-  for (uint32_t h = hash_id(id) & mask; doc->client_hash[h] != 0; h = (h + 1) & mask)
+  for (uint32_t h = hash_id(doc, id) & mask; doc->client_hash[h] != 0; h = (h + 1) & mask)
     if (doc->clients[doc->client_hash[h]].id == id)
       return doc->client_hash[h];
   return 0;
@@ -81,7 +82,7 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n)
   /* The last one in stands at the end of its row of probes: taking it out leaves no hole. */
   uint32_t mask = doc->client_hash_cap - 1;
   while (doc->nclients > n) {
-    uint32_t ix = --doc->nclients, h = hash_id(doc->clients[ix].id) & mask;
+    uint32_t ix = --doc->nclients, h = hash_id(doc, doc->clients[ix].id) & mask;
     while (doc->client_hash[h] != ix)
       h = (h + 1) & mask;
     doc->client_hash[h] = 0;

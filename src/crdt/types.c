@@ -5,16 +5,16 @@
 
 #include <assert.h>
 
-static uint32_t hash_slot(uint32_t type, uint32_t key)
+static uint32_t hash_slot(const gesso_doc *doc, uint32_t type, uint32_t key)
 {
-  uint64_t h = ((uint64_t)type << 32 | key) * 0x9e3779b97f4a7c15ULL;
+  uint64_t h = (((uint64_t)type << 32 | key) ^ doc->hash_seed) * 0x9e3779b97f4a7c15ULL;
   return (uint32_t)(h >> 32);
 }
 
 static void hash_put(gesso_doc *doc, uint32_t slot)
 {
   uint32_t mask = doc->slot_hash_cap - 1;
-  uint32_t h = hash_slot(doc->slots[slot].type, doc->slots[slot].key) & mask;
+  uint32_t h = hash_slot(doc, doc->slots[slot].type, doc->slots[slot].key) & mask;
   while (doc->slot_hash[h] != 0)
     h = (h + 1) & mask;
   doc->slot_hash[h] = slot;
@@ -23,13 +23,13 @@ static void hash_put(gesso_doc *doc, uint32_t slot)
 static void hash_remove(gesso_doc *doc, uint32_t slot)
 {
   uint32_t mask = doc->slot_hash_cap - 1;
-  uint32_t h = hash_slot(doc->slots[slot].type, doc->slots[slot].key) & mask;
+  uint32_t h = hash_slot(doc, doc->slots[slot].type, doc->slots[slot].key) & mask;
   while (doc->slot_hash[h] != slot)
     h = (h + 1) & mask;
   /* Close the gap: move back what hashed to or before it. */
   for (uint32_t at = (h + 1) & mask; doc->slot_hash[at] != 0; at = (at + 1) & mask) {
     const gs_slot *s = &doc->slots[doc->slot_hash[at]];
-    uint32_t home = hash_slot(s->type, s->key) & mask;
+    uint32_t home = hash_slot(doc, s->type, s->key) & mask;
     if (((at - home) & mask) >= ((at - h) & mask)) {
       doc->slot_hash[h] = doc->slot_hash[at];
       h = at;
@@ -93,7 +93,7 @@ uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
   if (doc->slot_hash_cap == 0)
     return 0;
   uint32_t mask = doc->slot_hash_cap - 1;
-  for (uint32_t h = hash_slot(type, key) & mask; doc->slot_hash[h] != 0; h = (h + 1) & mask) {
+  for (uint32_t h = hash_slot(doc, type, key) & mask; doc->slot_hash[h] != 0; h = (h + 1) & mask) {
     const gs_slot *s = &doc->slots[doc->slot_hash[h]];
     if (s->type == type && s->key == key)
       return doc->slot_hash[h];
