@@ -26,6 +26,9 @@ typedef struct plan {
   uint32_t *involved; /* clients whose sim is valid */
   uint32_t ninvolved, involved_cap;
   uint32_t epoch;
+  bool update_only;   /* what waits is not looked at yet */
+  uint32_t *later;    /* clients to look at then */
+  uint32_t nlater, later_cap;
   bool nomem;
 } plan;
 
@@ -111,13 +114,23 @@ static bool known_but_cuts(plan *p, const gs_in *in)
          (in->right_origin.client != 0 && takes_apart(doc, in->right_origin.client, in->right_origin.clock));
 }
 
+/* Of two copies the one that waits is taken if it goes on where others that wait end. */
+static bool goes_on(const plan *p, uint32_t node, uint32_t clock)
+{
+  const gs_ptree *t = &p->doc->pending->structs;
+  const gs_pnode *nd = &t->v[node];
+  if (nd->clock != clock || clock == 0)
+    return nd->clock < clock;
+  uint32_t before = gs_ptree_before(t, nd->client, clock - 1);
+  return before != 0 && t->v[before].clock + t->v[before].len == clock;
+}
+
 /* The next struct of the client at its simulated clock: an index into up.v, or -1. */
 static int64_t next_struct(plan *p, uint32_t client)
 {
   gs_client *c = &p->doc->clients[client];
-  if (c->sim_epoch != p->epoch)
-    c = simulated(p, client);
-  while (c->in_first < c->in_end) {
+  int64_t fresh = -1;
+  while (c->in_first < c->in_end && fresh < 0) {
     gs_in *in = &p->up.v[c->in_first];
     if (in->kind == GS_SKIP)
       c->in_first++;
@@ -126,30 +139,12 @@ static int64_t next_struct(plan *p, uint32_t client)
     else if (in->clock + in->len <= c->sim)
       c->in_first++;
     else if (in->clock <= c->sim)
-      return c->in_first;
+      fresh = c->in_first;
     else
       break;
   }
-  uint32_t node = waiting_at(p->doc, client, c->sim);
-  return node != 0 ? decode_waiting(p, node) : -1;
-}
-
-/* The update's struct at the simulated clock is blocked. Another copy may wait that is not. Yjs takes it when it
- * is one of a run that began to wait before that clock. */
-static int64_t older_copy(plan *p, uint32_t client)
-{
-  const gs_client *c = &p->doc->clients[client];
-  const gs_ptree *t = &p->doc->pending->structs;
-  uint32_t node = waiting_at(p->doc, client, c->sim);
-  if (node == 0)
-    return -1;
-  uint32_t clock = t->v[node].clock;
-  if (clock == c->sim) {
-    uint32_t before = clock > 0 ? gs_ptree_before(t, client, clock - 1) : 0;
-    if (before == 0 || t->v[before].clock + t->v[before].len != clock)
-      return -1;
-  }
-  return decode_waiting(p, node);
+  uint32_t node = p->update_only ? 0 : waiting_at(p->doc, client, c->sim);
+  return node != 0 && (fresh < 0 || goes_on(p, node, c->sim)) ? decode_waiting(p, node) : fresh;
 }
 
 static bool missing(plan *p, uint32_t self, gs_id dep, gs_id *out)
@@ -185,15 +180,10 @@ static void plan_client(plan *p, uint32_t client)
       continue;
     }
     if (blocked(p, &p->up.v[i], &dep)) {
-      int64_t older = p->up.v[i].pending == 0 ? older_copy(p, client) : -1;
-      bool wait = older < 0 || blocked(p, &p->up.v[older], &dep);
-      if (wait && (older >= 0 || p->up.v[i].pending != 0))
+      if (p->up.v[i].pending != 0)
         p->up.n--;
-      if (wait) {
-        gs_wait_for(doc, client, dep.client, dep.clock);
-        return;
-      }
-      i = older;
+      gs_wait_for(doc, client, dep.client, dep.clock);
+      return;
     }
     const gs_in *in = &p->up.v[i];
     gs_client *c = &doc->clients[client];
@@ -214,6 +204,26 @@ static void plan_client(plan *p, uint32_t client)
           return;
       }
     }
+  }
+}
+
+/* As in Yjs first the update goes as far as it gets by itself. The rest is put to what waits, and of all that is
+ * taken what can be: which of two copies it is depends on it. */
+static void plan_all(plan *p)
+{
+  gesso_doc *doc = p->doc;
+  p->update_only = doc->pending->structs.count > 0;
+  while (p->nready > 0 && !p->nomem) {
+    uint32_t client = p->ready[--p->nready];
+    plan_client(p, client);
+    if (p->update_only && (doc->clients[client].pending > 0 || doc->clients[client].in_first < doc->clients[client].in_end))
+      (void)push(p, &p->later, &p->nlater, &p->later_cap, client);
+  }
+  p->update_only = false;
+  while (p->nlater > 0 && !p->nomem) {
+    plan_client(p, p->later[--p->nlater]);
+    while (p->nready > 0 && !p->nomem)
+      plan_client(p, p->ready[--p->nready]);
   }
 }
 
@@ -575,8 +585,7 @@ gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error 
     look_at_all(&p);
   for (uint32_t i = p.up.nclients; i-- > 0 && !p.nomem;)
     (void)push(&p, &p.ready, &p.nready, &p.ready_cap, p.up.clients[i]);
-  while (p.nready > 0 && !p.nomem)
-    plan_client(&p, p.ready[--p.nready]);
+  plan_all(&p);
   st = reserve(&p);
   if (st != GESSO_OK) {
     if (all || p.nomem)
@@ -600,6 +609,7 @@ out:
     gs_update_finish(doc, &p.up);
   }
   gs_free(doc->alloc, p.order, p.order_cap * sizeof(uint32_t));
+  gs_free(doc->alloc, p.later, p.later_cap * sizeof(uint32_t));
   gs_free(doc->alloc, p.ready, p.ready_cap * sizeof(uint32_t));
   gs_free(doc->alloc, p.involved, p.involved_cap * sizeof(uint32_t));
   if (st == GESSO_OK)

@@ -93,13 +93,14 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
   uint32_t old = doc->clients[client].pending != 0 ? gs_ptree_before(t, client, in[0].clock) : 0;
   if (old != 0 && t->v[old].clock < in[0].clock) {
     end = node_end(t, old);
-    old_runs = true;
+    old_runs = front_known = true;
     old = gs_ptree_after(t, client, old);
   } else if (doc->clients[client].pending != 0) {
     old = gs_ptree_from(t, client, in[0].clock);
     uint32_t before = old != 0 && t->v[old].clock == in[0].clock && in[0].clock > 0
                         ? gs_ptree_before(t, client, in[0].clock - 1)
                         : 0;
+    front_known = before != 0;
     old_runs = before != 0 && node_end(t, before) == in[0].clock;
     end = old_runs ? in[0].clock : 0;
   }
