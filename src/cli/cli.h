@@ -16,6 +16,11 @@ int gs_cli_serve(int argc, char **argv);
 int gs_cli_doc(int argc, char **argv);
 int gs_cli_board(int argc, char **argv);
 int gs_cli_history(int argc, char **argv);
+int gs_cli_backup(int argc, char **argv);
+int gs_cli_restore(int argc, char **argv);
+int gs_cli_check(int argc, char **argv);
+int gs_cli_repair(int argc, char **argv);
+int gs_cli_compact(int argc, char **argv);
 int gs_cli_migrate(int argc, char **argv);
 
 #endif

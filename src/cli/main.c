@@ -14,6 +14,11 @@ static const struct {
   { "board", "gesso board", "list, show, export, import and delete the boards of a data folder", gs_cli_board },
   { "doc", "gesso doc", "merge, read, compare and check Yjs update files", gs_cli_doc },
   { "history", "gesso history", "list, show, name and restore earlier versions of boards", gs_cli_history },
+  { "backup", "gesso backup", "copy a data folder while it is served", gs_cli_backup },
+  { "restore", "gesso restore", "copy a backup into a data folder", gs_cli_restore },
+  { "check", "gesso check", "read every row of a data folder and tell what is damaged", gs_cli_check },
+  { "repair", "gesso repair", "move damaged rows into quarantine", gs_cli_repair },
+  { "compact", "gesso compact", "make a data folder as small as it can be", gs_cli_compact },
   { "migrate", "gesso migrate", "show and change the schema of a data folder", gs_cli_migrate },
 };
 

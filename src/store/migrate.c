@@ -2,8 +2,12 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "store/backup.h"
+#include "store/explain.h"
 #include "store/lockfile.h"
 #include "store/sqlite.h"
+
+#include <stdio.h>
 
 typedef struct migration {
   const char *name, *up, *down;
@@ -95,6 +99,20 @@ static const migration steps[GS_MIGRATIONS] = {
     "CREATE INDEX history_board ON history(board, id, created_at, bytes);"
     "CREATE INDEX history_age ON history(created_at) WHERE kind IN (0, 2);",
     "DROP TABLE history;" },
+
+  { "quarantine",
+    /* The columns of whichever table the row is from; reason: a gesso_status. */
+    "CREATE TABLE quarantine("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " taken_at INTEGER NOT NULL,"
+    " source TEXT NOT NULL,"
+    " key INTEGER,"
+    " board INTEGER,"
+    " board_id TEXT,"
+    " reason INTEGER NOT NULL,"
+    " enc INTEGER, len INTEGER, hash INTEGER, upto INTEGER, base INTEGER, name TEXT, sv BLOB,"
+    " data BLOB);",
+    "DROP TABLE quarantine;" },
 };
 
 gesso_status gs_schema_version(sqlite3 *db, int *out)
@@ -114,10 +132,28 @@ gesso_status gs_schema_version(sqlite3 *db, int *out)
   return version > GS_MIGRATIONS || version < 0 ? GESSO_E_VERSION : GESSO_OK;
 }
 
-static int step(sqlite3 *db, int number, bool up)
+/* A copy to go back to by hand, whatever the step may do. */
+static int backup_before(sqlite3 *db, const char *folder, int version, int number, bool up)
+{
+  char name[80];
+  int64_t boards = 0;
+  if (version < 2) /* there are no boards yet */
+    return SQLITE_OK;
+  int rc = gs_sql_int(db, "SELECT count(*) FROM boards", &boards);
+  if (rc != SQLITE_OK || boards == 0)
+    return rc;
+  (void)snprintf(name, sizeof name, "%s-%03d-%lld.db", up ? "before" : "before-taking-back", number,
+                 (long long)gs_clock_wall_ms(NULL));
+  gesso_status s = gs_backup_before(db, folder, name);
+  return s == GESSO_OK ? SQLITE_OK : s == GESSO_E_FULL ? SQLITE_FULL : SQLITE_IOERR;
+}
+
+static int step(sqlite3 *db, const char *folder, int version_now, int number, bool up)
 {
   const migration *m = &steps[number - 1];
-  int rc = gs_sql_exec(db, "BEGIN IMMEDIATE");
+  int rc = backup_before(db, folder, version_now, number, up);
+  if (rc == SQLITE_OK)
+    rc = gs_sql_exec(db, "BEGIN IMMEDIATE");
   if (rc != SQLITE_OK)
     return rc;
   rc = gs_sql_exec(db, up ? m->up : m->down);
@@ -142,46 +178,35 @@ static int step(sqlite3 *db, int number, bool up)
   return rc;
 }
 
-int gs_schema_up(sqlite3 *db, int target)
+int gs_schema_up(sqlite3 *db, const char *folder, int target)
 {
   int64_t version = 0;
   int rc = gs_sql_int(db, "PRAGMA user_version", &version);
   for (int n = (int)version + 1; rc == SQLITE_OK && n <= target; n++)
-    rc = step(db, n, true);
+    rc = step(db, folder, n - 1, n, true);
   return rc;
 }
 
-int gs_schema_down(sqlite3 *db, int target)
+int gs_schema_down(sqlite3 *db, const char *folder, int target)
 {
   int64_t version = 0;
   int rc = gs_sql_int(db, "PRAGMA user_version", &version);
   for (int n = (int)version; rc == SQLITE_OK && n > target; n--)
-    rc = step(db, n, false);
+    rc = step(db, folder, n, n, false);
   return rc;
 }
 
 /* --- the verbs --- */
 
-static gesso_status explain(gesso_buffer *why, gesso_status status, const char *fmt, const char *arg)
-{
-  if (why != NULL) {
-    gs_buf b = { .b = *why };
-    gs_buf_clear(&b);
-    gs_buf_printf(&b, fmt, arg); /* NOLINT: the formats are in this file */
-    *why = b.b;
-  }
-  return status;
-}
-
 static gesso_status explain_version(gesso_buffer *why, const char *folder, gesso_status s)
 {
   switch (s) {
   case GESSO_E_VERSION:
-    return explain(why, s, "%s was written by a newer gesso; use that one", folder);
+    return gs_explain(why, s, "%s was written by a newer gesso; use that one", folder);
   case GESSO_E_CORRUPT:
-    return explain(why, s, "%s/gesso.db is not a database of gesso", folder);
+    return gs_explain(why, s, "%s/gesso.db is not a database of gesso", folder);
   default:
-    return explain(why, s, "cannot read %s/gesso.db; check the disk and the rights", folder);
+    return gs_explain(why, s, "cannot read %s/gesso.db; check the disk and the rights", folder);
   }
 }
 
@@ -194,7 +219,7 @@ static gesso_status open_for(const char *folder, bool write, gs_lockfile *lock, 
     if (s != GESSO_OK)
       return s;
   } else if (!gs_data_folder_exists(folder)) {
-    return explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
+    return gs_explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
   }
   int rc = gs_sql_open(folder, NULL, write ? GS_SQL_WRITER : GS_SQL_READER, db);
   if (rc != SQLITE_OK)
@@ -231,16 +256,16 @@ gesso_status gs_migrate_status(const char *folder, gs_migration_info out[GS_MIGR
 gesso_status gs_migrate_up(const char *folder, int target, int *from_out, int *to_out, gesso_buffer *why)
 {
   if (target < 0 || target > GS_MIGRATIONS)
-    return explain(why, GESSO_E_USAGE, "there is no such step; see `gesso migrate status --data %s`", folder);
+    return gs_explain(why, GESSO_E_USAGE, "there is no such step; see `gesso migrate status --data %s`", folder);
   gs_lockfile lock = GS_LOCKFILE_NONE;
   sqlite3 *db;
   int version = 0;
   gesso_status s = open_for(folder, true, &lock, &db, &version, why);
   *from_out = *to_out = version;
   if (s == GESSO_OK) {
-    int rc = gs_schema_up(db, target == 0 ? GS_MIGRATIONS : target);
+    int rc = gs_schema_up(db, folder, target == 0 ? GS_MIGRATIONS : target);
     if (rc != SQLITE_OK)
-      s = explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
+      s = gs_explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
     (void)gs_schema_version(db, to_out);
   }
   (void)sqlite3_close(db);
@@ -255,6 +280,7 @@ static int content_below(sqlite3 *db, int version, int target, const char **what
     int number;
     const char *sql, *what;
   } holds[] = {
+    { 6, "SELECT count(*) FROM quarantine", "a repair has put rows into quarantine" },
     { 5, "SELECT count(*) FROM history", "there are earlier versions of boards; `gesso history show` can save them" },
     { 4,
       "SELECT count(*) FROM (SELECT 1 FROM journal j JOIN boards b ON b.num = j.board"
@@ -288,25 +314,25 @@ gesso_status gs_migrate_down(const char *folder, int target, uint32_t flags, int
   int version = 0;
   *from_out = *to_out = 0;
   if (!gs_data_folder_exists(folder))
-    return explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
+    return gs_explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
   gesso_status s = open_for(folder, true, &lock, &db, &version, why);
   *from_out = *to_out = version;
   if (target == -1)
     target = version - 1;
   if (s == GESSO_OK && (target < 0 || target > version))
-    s = explain(why, GESSO_E_USAGE, "there is no such step below; see `gesso migrate status --data %s`", folder);
+    s = gs_explain(why, GESSO_E_USAGE, "there is no such step below; see `gesso migrate status --data %s`", folder);
   if (s == GESSO_OK && (flags & GS_MIGRATE_DISCARD) == 0) {
     const char *what;
     int rc = content_below(db, version, target, &what);
     if (rc != SQLITE_OK)
-      s = explain(why, gs_sql_status(rc), "cannot tell what would be lost: %s", sqlite3_errmsg(db));
+      s = gs_explain(why, gs_sql_status(rc), "cannot tell what would be lost: %s", sqlite3_errmsg(db));
     else if (what != NULL)
-      s = explain(why, GESSO_E_USAGE, "nothing was changed, as content would be lost: %s", what);
+      s = gs_explain(why, GESSO_E_USAGE, "nothing was changed, as content would be lost: %s", what);
   }
   if (s == GESSO_OK) {
-    int rc = gs_schema_down(db, target);
+    int rc = gs_schema_down(db, folder, target);
     if (rc != SQLITE_OK)
-      s = explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
+      s = gs_explain(why, gs_sql_status(rc), "the step failed and was undone: %s", sqlite3_errmsg(db));
     (void)gs_schema_version(db, to_out);
   }
   (void)sqlite3_close(db);

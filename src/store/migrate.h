@@ -6,6 +6,7 @@
  *   003 board_states   the compacted state of a board; goes with its boards row
  *   004 journal        updates in order of arrival; journal_aside: those nobody could decode
  *   005 history        states that boards had, as versions; go with their boards row
+ *   006 quarantine     rows that nobody could read, moved here by a repair
  *
  * Up is what opening a data folder for writing does by itself. Down is for people: it refuses to
  * drop what holds content unless told to. */
@@ -18,7 +19,7 @@
 #include <stdbool.h>
 
 enum {
-  GS_MIGRATIONS = 5,           /* the newest step this build knows */
+  GS_MIGRATIONS = 6,           /* the newest step this build knows */
   GS_APPLICATION_ID = 0x67736f31 /* "gso1", in the file's header: file(1) and others can tell */
 };
 
@@ -48,7 +49,8 @@ gesso_status gs_migrate_down(const char *folder, int target, uint32_t flags, int
 /* The schema's number; GESSO_E_VERSION when this build does not know it, GESSO_E_CORRUPT when the
  * file is another program's. */
 gesso_status gs_schema_version(sqlite3 *db, int *out);
-int gs_schema_up(sqlite3 *db, int target);   /* SQLite result code */
-int gs_schema_down(sqlite3 *db, int target); /* the same */
+/* SQLite result code. Before each step a database that holds anything is copied to <folder>/backups. */
+int gs_schema_up(sqlite3 *db, const char *folder, int target);
+int gs_schema_down(sqlite3 *db, const char *folder, int target);
 
 #endif

@@ -155,7 +155,9 @@ static int next_id(sqlite3 *db, uint64_t *out)
   int rc = gs_sql_int(db,
                       "SELECT max(coalesce((SELECT max(id) FROM journal), 0),"
                       " coalesce((SELECT max(id) FROM journal_aside), 0),"
-                      " coalesce((SELECT max(upto) FROM board_states), 0))",
+                      " coalesce((SELECT max(upto) FROM board_states), 0),"
+                      /* what a repair took away had been given ids, too */
+                      " coalesce((SELECT value FROM meta WHERE key = 'journal_ids'), 0))",
                       &top);
   *out = (uint64_t)top + 1;
   return rc;
@@ -184,7 +186,7 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
       *why = "the data folder has an older schema; run `gesso migrate up`";
       s = GESSO_E_VERSION;
     } else {
-      s = gs_sql_status(gs_schema_up(be->writer, GS_MIGRATIONS));
+      s = gs_sql_status(gs_schema_up(be->writer, be->folder, GS_MIGRATIONS));
     }
   }
   if (s == GESSO_OK && !be->read_only) {

@@ -32,13 +32,15 @@ test('help and version, and what a wrong command line gets', async () => {
   assert(/^gesso \d+\.\d+\.\d+\n$/.test(run('--version').text), 'the version')
   for (const args of [['--help'], ['serve', '--help'], ['board', '--help'], ['board', 'list', '--help'], ['board', 'show', '--help'],
     ['board', 'export', '--help'], ['board', 'import', '--help'], ['board', 'delete', '--help'], ['migrate', '--help'],
-    ['doc', '--help']]) {
+    ['history', '--help'], ['history', 'list', '--help'], ['backup', '--help'], ['restore', '--help'], ['check', '--help'],
+    ['repair', '--help'], ['compact', '--help'], ['doc', '--help']]) {
     const r = run(...args)
     assert(r.status === 0 && r.text.startsWith('Usage: gesso'), `gesso ${args.join(' ')}: ${r.status} ${r.text.slice(0, 80)}`)
   }
   for (const args of [[], ['nonsense'], ['board'], ['board', 'nonsense'], ['board', 'show'], ['board', 'list', '--nonsense'],
     ['serve', '--durability', 'hope'], ['serve', '--allow-origin', 'evil.example'], ['serve', 'extra'], ['migrate'],
-    ['migrate', 'sideways'], ['migrate', 'up', '--to', '99']]) {
+    ['migrate', 'sideways'], ['migrate', 'up', '--to', '99'], ['check'], ['backup', folder],
+    ['restore', folder, folder, folder], ['repair', '--nonsense', folder], ['compact']]) {
     const r = run(...args)
     assert(r.status === 2 && r.err.length > 0, `gesso ${args.join(' ')}: ${r.status} ${r.err}`)
   }
@@ -88,6 +90,28 @@ test('a server shows what was imported; the verbs that read work beside it, thos
   assert(second.status === 1 && second.err.includes('gesso serve'), `a second server: ${second.status} ${second.err}`)
   assert(run('migrate', 'status', '--data', folder).text.includes('applied'), 'migrate status beside the server')
   await raw.close()
+})
+
+test('check and backup work beside the server; repair, restore and compact do not', async () => {
+  const copy = path.join(folder, 'copy')
+  const checked = run('check', folder)
+  assert(checked.status === 0 && checked.text.includes('All is well'), `${checked.status} ${checked.text} ${checked.err}`)
+  assert(JSON.parse(run('check', '--json', folder).text).findings.length === 0, 'check --json')
+  const made = run('backup', folder, copy)
+  assert(made.status === 0 && fs.existsSync(path.join(copy, 'gesso.db')), made.err)
+  assert(run('backup', folder, copy).status === 1, 'a backup over another one')
+  for (const args of [['repair', folder], ['compact', folder], ['restore', '--replace', copy, folder]]) {
+    const r = run(...args)
+    assert(r.status === 1 && r.err.includes('gesso serve'), `${args[0]}: ${r.status} ${r.err}`)
+  }
+  const back = path.join(folder, 'back')
+  assert(run('restore', copy, back).status === 0, 'restore')
+  assert(run('restore', copy, back).status === 1, 'restore over boards')
+  assert(run('restore', '--replace', copy, back).status === 0, 'restore --replace')
+  assert(read(run('board', 'export', '--data', back, 'fresh').out).getText('t').toString() === 'just now', 'the restored board')
+  assert(run('compact', back).status === 0 && run('check', back).status === 0, 'compact')
+  assert(run('repair', back).text.includes('nothing to repair'), 'repair')
+  assert(run('check', path.join(folder, 'nowhere')).status === 1, 'check of nothing')
 })
 
 test('a port that is taken is named', async () => {
@@ -147,14 +171,14 @@ test('delete, and what remains of it', async () => {
 
 test('migrations go down and up', async () => {
   const status = () => run('migrate', 'status', '--data', folder).text
-  assert((status().match(/ applied /g) ?? []).length === 5, status())
+  assert((status().match(/ applied /g) ?? []).length === 6, status())
   const refused = run('migrate', 'down', '--data', folder, '--to', '0')
   assert(refused.status === 1 && refused.err.length > 0, 'content is not dropped without being told to')
   const down = run('migrate', 'down', '--data', folder, '--to', '2', '--discard-content')
   assert(down.status === 0, down.err)
   assert((status().match(/ applied /g) ?? []).length === 2, status())
   assert(run('migrate', 'up', '--data', folder).status === 0, 'up')
-  assert((status().match(/ applied /g) ?? []).length === 5, status())
+  assert((status().match(/ applied /g) ?? []).length === 6, status())
 })
 
 const failed = await runAll(option('only'))

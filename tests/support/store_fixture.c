@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -128,17 +129,24 @@ uint64_t store_close(store *s)
   return c.n;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+  (void)st;
+  (void)kind;
+  (void)where;
+  return remove(path);
+}
+
+void remove_folder(const char *path)
+{
+  assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 void store_finish(store *s)
 {
-  static const char *const files[] = { "gesso.db", "gesso.db-wal", "gesso.db-shm", "gesso.db-journal", "gesso.lock" };
   if (s->p != NULL)
     (void)store_close(s);
-  char path[256];
-  for (size_t i = 0; i < GS_COUNT(files); i++) {
-    (void)snprintf(path, sizeof path, "%s/%s", s->folder, files[i]);
-    (void)unlink(path);
-  }
-  assert_int_equal(rmdir(s->folder), 0);
+  remove_folder(s->folder);
 }
 
 void store_advance_ms(store *s, uint64_t ms)

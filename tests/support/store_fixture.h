@@ -51,6 +51,7 @@ void store_open(store *s);                  /* asserts that it works */
 gesso_status store_try_open(store *s);      /* what ready says */
 uint64_t store_close(store *s);             /* the number of boards that failed */
 void store_finish(store *s);                /* closes and removes the folder */
+void remove_folder(const char *path);           /* with everything in it */
 void store_advance_ms(store *s, uint64_t ms);
 
 gesso_bytes text(const char *s);

@@ -47,7 +47,7 @@ static void migrations_walk_down_and_up_again(void **state)
   assert_true(steps[3].applied && steps[3].applied_ms > 0);
   assert_string_equal(steps[2].name, "board_states");
 
-  static const char *const tables[] = { "migrations", "boards", "board_states", "journal", "history" };
+  static const char *const tables[] = { "migrations", "boards", "board_states", "journal", "history", "quarantine" };
   for (int n = GS_MIGRATIONS; n >= 1; n--) {
     assert_int_equal(gs_migrate_down(s->folder, -1, 0, &from, &to, NULL), GESSO_OK);
     assert_int_equal(from, n);
