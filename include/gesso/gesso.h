@@ -2,6 +2,7 @@
 #ifndef GESSO_H
 #define GESSO_H
 
+#include "gesso/awareness.h"
 #include "gesso/base.h"
 #include "gesso/doc.h"
 #include "gesso/events.h"

@@ -9,7 +9,6 @@
 #include "sync/awareness.h"
 
 #include "wire/json.h"
-#include "wire/reader.h"
 #include "wire/writer.h"
 
 #include <assert.h>
@@ -44,6 +43,9 @@ struct gs_awareness {
   uint32_t *changed;
   uint32_t changed_count, changed_capacity;
   size_t states_len;
+  gs_awareness_taken_fn taken;
+  void *taken_ctx;
+  uint64_t defended; /* 0: nobody */
 };
 
 static entry *at(const gs_awareness *aw, uint32_t ix)
@@ -193,11 +195,23 @@ static void drop_state(gs_awareness *aw, uint32_t ix)
   e->state_len = 0;
 }
 
+static gesso_bytes state_of(const entry *e)
+{
+  return (gesso_bytes){ e->state, e->state_len };
+}
+
+static void tell(const gs_awareness *aw, const entry *e, gesso_bytes after)
+{
+  if (aw->taken != NULL)
+    aw->taken(aw->taken_ctx, e->client, state_of(e), after);
+}
+
 /* present -> departed */
 static void depart(gs_awareness *aw, uint32_t ix)
 {
   /* The list of changes has room: the entry was marked, or could have been, when it was taken. */
   (void)mark_changed(aw, ix);
+  tell(aw, at(aw, ix), (gesso_bytes){ NULL, 0 });
   drop_state(aw, ix);
   owner_remove(aw, ix);
   list_remove(aw, &aw->present, ix);
@@ -267,6 +281,7 @@ static gesso_status take(gs_awareness *aw, gs_awareness_owner *owner, uint64_t n
       depart(aw, ix);
     return GESSO_OK;
   }
+  tell(aw, e, state);
   list_remove(aw, e->state != NULL ? &aw->present : &aw->departed, ix);
   drop_state(aw, ix);
   e->state = copy;
@@ -278,11 +293,13 @@ static gesso_status take(gs_awareness *aw, gs_awareness_owner *owner, uint64_t n
   return GESSO_OK;
 }
 
-static void read_entry(gs_reader *rd, uint64_t *client, uint64_t *clock, gesso_bytes *state)
+void gs_awareness_read_entry(gs_reader *rd, uint64_t *client, uint64_t *clock, gesso_bytes *state)
 {
   *client = gs_read_varuint(rd);
   *clock = gs_read_varuint(rd);
   *state = gs_read_string(rd);
+  if (rd->err == GESSO_OK && gs_json_check(*state, GS_AWARENESS_DEPTH_MAX, NULL) != GESSO_OK)
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "presence state is not JSON");
 }
 
 gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uint64_t now_ms,
@@ -295,11 +312,8 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
   /* All of it is read once before anything changes. */
   gs_reader rd = gs_reader_of(update);
   uint32_t n = gs_read_count(&rd, 3);
-  for (uint32_t i = 0; i < n && rd.err == GESSO_OK; i++) {
-    read_entry(&rd, &client, &clock, &state);
-    if (rd.err == GESSO_OK && gs_json_check(state, GS_AWARENESS_DEPTH_MAX, NULL) != GESSO_OK)
-      gs_reader_fail(&rd, GESSO_E_CORRUPT, "presence state is not JSON");
-  }
+  for (uint32_t i = 0; i < n && rd.err == GESSO_OK; i++)
+    gs_awareness_read_entry(&rd, &client, &clock, &state);
   if (rd.err == GESSO_OK && gs_reader_left(&rd) != 0)
     gs_reader_fail(&rd, GESSO_E_CORRUPT, "bytes after the last presence state");
   if (rd.err != GESSO_OK)
@@ -308,7 +322,9 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
   rd = gs_reader_of(update);
   (void)gs_read_count(&rd, 3);
   for (uint32_t i = 0; i < n; i++) {
-    read_entry(&rd, &client, &clock, &state);
+    client = gs_read_varuint(&rd);
+    clock = gs_read_varuint(&rd);
+    state = gs_read_bytes(&rd);
     bool leaves = gs_json_is_null(state);
     uint32_t ix = find(aw, client);
     entry *held = ix == 0 ? NULL : at(aw, ix);
@@ -318,9 +334,15 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
       counts->stale++;
       continue;
     }
+    bool defended = leaves && client == aw->defended && held != NULL && held->state != NULL;
+    if (defended) {
+      clock = GS_MIN(clock + 1, GS_MAX_SAFE_INTEGER);
+      state = state_of(held);
+    }
     /* Farewells of strangers are remembered too, so they need a bound within one turn as well. */
-    bool fits = leaves ? held != NULL || aw->departed.count < 2 * aw->limits.departed_max
-                       : within_limits(aw, owner, held, state);
+    bool fits = defended ? true
+                : leaves ? held != NULL || aw->departed.count < 2 * aw->limits.departed_max
+                         : within_limits(aw, owner, held, state);
     if (!fits) {
       counts->refused++;
       continue;
@@ -366,20 +388,24 @@ static void write_entry(gs_buf *out, const entry *e)
     gs_write_bytes(out, (gesso_bytes){ e->state, e->state_len });
 }
 
+void gs_awareness_drop_changes(gs_awareness *aw)
+{
+  for (uint32_t i = 0; i < aw->changed_count; i++)
+    at(aw, aw->changed[i])->is_changed = false;
+  aw->changed_count = 0;
+  /* Only now, when nobody's departure is left to announce, may clocks be forgotten. */
+  while (aw->departed.count > aw->limits.departed_max)
+    forget(aw, aw->departed.first);
+}
+
 uint32_t gs_awareness_take_changes(gs_awareness *aw, gs_buf *out)
 {
   uint32_t n = aw->changed_count;
   if (n != 0)
     gs_write_varuint(out, n);
-  for (uint32_t i = 0; i < n; i++) {
-    entry *e = at(aw, aw->changed[i]);
-    write_entry(out, e);
-    e->is_changed = false;
-  }
-  aw->changed_count = 0;
-  /* Only now, when nobody's departure is left to announce, may clocks be forgotten. */
-  while (aw->departed.count > aw->limits.departed_max)
-    forget(aw, aw->departed.first);
+  for (uint32_t i = 0; i < n; i++)
+    write_entry(out, at(aw, aw->changed[i]));
+  gs_awareness_drop_changes(aw);
   return n;
 }
 
@@ -390,6 +416,61 @@ uint32_t gs_awareness_encode(const gs_awareness *aw, gs_buf *out)
   for (uint32_t ix = aw->present.first; ix != 0; ix = at(aw, ix)->next)
     write_entry(out, at(aw, ix));
   return aw->present.count;
+}
+
+void gs_awareness_listen(gs_awareness *aw, gs_awareness_taken_fn fn, void *ctx)
+{
+  aw->taken = fn;
+  aw->taken_ctx = ctx;
+}
+
+void gs_awareness_defend(gs_awareness *aw, uint64_t client)
+{
+  aw->defended = client;
+}
+
+gesso_status gs_awareness_set(gs_awareness *aw, gs_awareness_owner *owner, uint64_t now_ms, uint64_t client,
+                              uint64_t clock, gesso_bytes state)
+{
+  uint32_t ix = find(aw, client);
+  if (!gs_json_is_null(state) && !within_limits(aw, owner, ix != 0 ? at(aw, ix) : NULL, state))
+    return GESSO_E_LIMIT;
+  return take(aw, owner, now_ms, ix, client, clock, state);
+}
+
+void gs_awareness_remove(gs_awareness *aw, uint64_t client)
+{
+  uint32_t ix = find(aw, client);
+  if (ix != 0 && at(aw, ix)->state != NULL)
+    depart(aw, ix);
+}
+
+bool gs_awareness_find(const gs_awareness *aw, uint64_t client, uint64_t *clock, gesso_bytes *state)
+{
+  uint32_t ix = find(aw, client);
+  if (ix == 0)
+    return false;
+  *clock = at(aw, ix)->clock;
+  *state = state_of(at(aw, ix));
+  return true;
+}
+
+bool gs_awareness_encode_client(const gs_awareness *aw, uint64_t client, gs_buf *out)
+{
+  uint32_t ix = find(aw, client);
+  if (ix != 0)
+    write_entry(out, at(aw, ix));
+  return ix != 0;
+}
+
+bool gs_awareness_each(const gs_awareness *aw, uint32_t *cursor, uint64_t *client, gesso_bytes *state)
+{
+  *cursor = *cursor == 0 ? aw->present.first : at(aw, *cursor)->next;
+  if (*cursor == 0)
+    return false;
+  *client = at(aw, *cursor)->client;
+  *state = state_of(at(aw, *cursor));
+  return true;
 }
 
 uint32_t gs_awareness_present(const gs_awareness *aw)

@@ -27,6 +27,7 @@
 #define GS_SYNC_AWARENESS_H
 
 #include "base/buf.h"
+#include "wire/reader.h"
 
 #define GS_AWARENESS_EXPIRE_MS 30000 /* a state that was not renewed for so long is gone: stock clients renew every 15 s */
 
@@ -83,6 +84,31 @@ uint32_t gs_awareness_take_changes(gs_awareness *aw, gs_buf *out);
 /* Appends the awareness update of everybody present and returns how many that are; appends nothing
  * when nobody is. */
 uint32_t gs_awareness_encode(const gs_awareness *aw, gs_buf *out);
+
+/* --- for a participant with a state of its own, see participant.c --- */
+
+/* Told of everything that is taken, while the state before is still there; an empty state: not present. */
+typedef void (*gs_awareness_taken_fn)(void *ctx, uint64_t client, gesso_bytes before, gesso_bytes after);
+void gs_awareness_listen(gs_awareness *aw, gs_awareness_taken_fn fn, void *ctx);
+/* Nobody may say that this client is gone: its clock rises instead. */
+void gs_awareness_defend(gs_awareness *aw, uint64_t client);
+
+/* Sets a state and its clock, whatever they were. LIMIT, NOMEM. */
+GESSO_MUST_USE gesso_status gs_awareness_set(gs_awareness *aw, gs_awareness_owner *owner, uint64_t now_ms,
+                                             uint64_t client, uint64_t clock, gesso_bytes state);
+/* Removes the state of a client, if it has one. */
+void gs_awareness_remove(gs_awareness *aw, uint64_t client);
+/* The clock and state of a client; false: unknown. An empty state: not present. */
+bool gs_awareness_find(const gs_awareness *aw, uint64_t client, uint64_t *clock, gesso_bytes *state);
+/* Appends the entry of a client; false: unknown. */
+bool gs_awareness_encode_client(const gs_awareness *aw, uint64_t client, gs_buf *out);
+/* Everybody present, in the order of their last renewal: *cursor is 0 at first. False at the end. */
+bool gs_awareness_each(const gs_awareness *aw, uint32_t *cursor, uint64_t *client, gesso_bytes *state);
+/* As gs_awareness_take_changes, but nobody wants to know. */
+void gs_awareness_drop_changes(gs_awareness *aw);
+
+/* Reads one entry of an update: client, clock, and a state that is JSON. */
+void gs_awareness_read_entry(gs_reader *rd, uint64_t *client, uint64_t *clock, gesso_bytes *state);
 
 uint32_t gs_awareness_present(const gs_awareness *aw);
 size_t gs_awareness_states_len(const gs_awareness *aw);

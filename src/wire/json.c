@@ -318,6 +318,23 @@ bool gs_json_is_null(gesso_bytes text)
   return ps.at == ps.end;
 }
 
+bool gs_json_equal(const gesso_allocator *al, gesso_bytes a, gesso_bytes b)
+{
+  if (a.len == b.len && memcmp(a.data, b.data, a.len) == 0)
+    return true;
+  gs_tree trees[2];
+  uint8_t *room[2] = { gs_alloc(al, a.len + 1), gs_alloc(al, b.len + 1) };
+  gs_tree_init(&trees[0], al);
+  gs_tree_init(&trees[1], al);
+  bool equal = room[0] != NULL && room[1] != NULL && gs_json_parse(a, &trees[0], room[0], NULL) == GESSO_OK &&
+               gs_json_parse(b, &trees[1], room[1], NULL) == GESSO_OK && gs_tree_equal(&trees[0], &trees[1]);
+  gs_tree_finish(&trees[0]);
+  gs_tree_finish(&trees[1]);
+  gs_free(al, room[0], a.len + 1);
+  gs_free(al, room[1], b.len + 1);
+  return equal;
+}
+
 static gesso_status convert(gesso_bytes text, gs_buf *out, bool to_any)
 {
   const gesso_allocator *al = out->b.alloc;

@@ -14,6 +14,10 @@ GESSO_MUST_USE gesso_status gs_json_check(gesso_bytes text, unsigned depth_max, 
 /* Is it `null`, white space around it aside? */
 bool gs_json_is_null(gesso_bytes text);
 
+/* Whether two texts say the same value: members of objects in any order. False also when one is malformed or
+ * memory is short. */
+bool gs_json_equal(const gesso_allocator *al, gesso_bytes a, gesso_bytes b);
+
 /* Reads the value into an empty tree. `room` takes text.len + 1 bytes of unescaped strings; the tree lives no
  * longer than it and `text`. Errors as above, and NOMEM. */
 GESSO_MUST_USE gesso_status gs_json_parse(gesso_bytes text, gs_tree *tree, uint8_t *room, gesso_error *error_out);

@@ -208,6 +208,71 @@ void gs_tree_close(gs_tree *tree)
     settle_object(tree, node);
 }
 
+/* --- comparing --- */
+
+/* The members of an object by key; NULL when memory is short. */
+static struct member *members_of(const gs_tree *tree, const gs_node *object)
+{
+  struct member *m = gs_alloc(tree->al, object->count * sizeof *m);
+  if (m == NULL)
+    return NULL;
+  uint32_t n = 0;
+  for (uint32_t i = object->child; i != 0; i = tree->nodes[i].next, n++)
+    m[n] = (struct member){ i, n };
+  sort(tree->nodes, m, n, by_key);
+  return m;
+}
+
+static bool equal_nodes(const gs_tree *a, const gs_node *x, const gs_tree *b, const gs_node *y);
+
+static bool equal_objects(const gs_tree *a, const gs_node *x, const gs_tree *b, const gs_node *y)
+{
+  struct member *m = members_of(a, x), *n = members_of(b, y);
+  bool equal = m != NULL && n != NULL;
+  for (uint32_t i = 0; equal && i < x->count; i++) {
+    const gs_node *p = &a->nodes[m[i].node], *q = &b->nodes[n[i].node];
+    equal = key_compare(p, q) == 0 && equal_nodes(a, p, b, q);
+  }
+  gs_free(a->al, m, x->count * sizeof *m);
+  gs_free(b->al, n, y->count * sizeof *n);
+  return equal;
+}
+
+/* As deep as the trees are. */
+static bool equal_nodes(const gs_tree *a, const gs_node *x, const gs_tree *b, const gs_node *y)
+{
+  if (x->kind != y->kind)
+    return false;
+  switch (x->kind) {
+  case GS_NODE_UNDEFINED:
+  case GS_NODE_NULL:
+    return true;
+  case GS_NODE_BOOL:
+  case GS_NODE_NUMBER:
+    return x->number == y->number;
+  case GS_NODE_BIGINT:
+    return x->bigint == y->bigint;
+  case GS_NODE_STRING:
+  case GS_NODE_BYTES:
+    return x->len == y->len && (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
+  case GS_NODE_ARRAY:
+    if (x->count != y->count)
+      return false;
+    for (uint32_t i = x->child, k = y->child; i != 0; i = a->nodes[i].next, k = b->nodes[k].next)
+      if (!equal_nodes(a, &a->nodes[i], b, &b->nodes[k]))
+        return false;
+    return true;
+  case GS_NODE_OBJECT:
+    return x->count == y->count && (x->count == 0 || equal_objects(a, x, b, y));
+  }
+  return false;
+}
+
+bool gs_tree_equal(const gs_tree *a, const gs_tree *b)
+{
+  return a->count > 0 && b->count > 0 && equal_nodes(a, &a->nodes[0], b, &b->nodes[0]);
+}
+
 /* --- writing JSON --- */
 
 static void write_base64(gs_buf *out, gesso_bytes bytes)

@@ -62,6 +62,10 @@ void gs_tree_add(gs_tree *tree, gs_node node, gesso_bytes key);
 bool gs_tree_open(gs_tree *tree, gs_node_kind kind, gesso_bytes key);
 void gs_tree_close(gs_tree *tree);
 
+/* Whether both hold the same value; members of objects may stand in another order. False also when memory for
+ * sorting them is short. */
+bool gs_tree_equal(const gs_tree *a, const gs_tree *b);
+
 /* As JSON.stringify: undefined is left out of objects and null in arrays, bytes are
  * {"$bytes": "<base64>"}, bigints are numbers. False, and nothing written, for an undefined root. */
 bool gs_tree_write_json(const gs_tree *tree, gs_buf *out);
