@@ -2,9 +2,10 @@
  * when it succeeds the document must hold all invariants, encode to something that loads to the
  * same, and take the same updates in the other order to the same end.
  *
- * The first byte chooses: 1 no gc, 2 the target has content before, 4 edit after. The rest is cut in two updates
- * by a length in the next two bytes. */
+ * The first byte chooses: 1 no gc, 2 the target has content before, 4 edit after, 8 everything is observed. The rest is
+ * cut in two updates by a length in the next two bytes. */
 #include "fuzz.h"
+#include "gesso/events.h"
 #include "gesso/types.h"
 
 #include <stdlib.h>
@@ -15,6 +16,76 @@ enum { MEMORY_MAX = 64 << 20 };
 static gesso_bytes str(const char *s)
 {
   return (gesso_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static unsigned touched;
+static int lost; /* an update of which the mirror has nothing */
+
+static void touch(gesso_bytes b)
+{
+  for (size_t i = 0; i < b.len; i++)
+    touched += b.data[i];
+}
+
+static void touch_value(const gesso_value *v)
+{
+  touch(v->bytes);
+  for (size_t i = 0; i < v->count; i++) {
+    if (v->keys != NULL)
+      touch(v->keys[i]);
+    touch_value(&v->items[i]);
+  }
+}
+
+/* Reads every byte that an event points to. */
+static void on_deep(void *ctx, gesso_doc *doc, const gesso_event *events, size_t count)
+{
+  (void)ctx;
+  FUZZ_CHECK(count > 0);
+  for (size_t i = 0; i < count; i++) {
+    const gesso_event *e = &events[i];
+    FUZZ_CHECK(i == 0 || events[i - 1].path_length <= e->path_length);
+    FUZZ_CHECK((e->path_length == 0) == (e->target == e->observed) && !gesso_type_is_deleted(doc, e->target));
+    for (size_t k = 0; k < e->path_length; k++)
+      touch(e->path[k].key);
+    for (size_t k = 0; k < e->delta_length; k++) {
+      const gesso_change *c = &e->delta[k];
+      for (size_t j = 0; j < c->nvalues; j++)
+        touch_value(&c->values[j]);
+      for (size_t j = 0; j < c->nattributes; j++) {
+        touch(c->attribute_keys[j]);
+        touch_value(&c->attribute_values[j]);
+      }
+    }
+    for (size_t k = 0; k < e->keys_length; k++) {
+      touch(e->keys[k].key);
+      if (e->keys[k].old_value != NULL)
+        touch_value(e->keys[k].old_value);
+      if (e->keys[k].new_value != NULL)
+        touch_value(e->keys[k].new_value);
+    }
+  }
+}
+
+static void on_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
+{
+  (void)doc;
+  (void)origin;
+  (void)local;
+  gesso_status st = update.len > 0 ? gesso_doc_apply_v2(ctx, update, NULL) : GESSO_E_NOMEM;
+  FUZZ_CHECK(st == GESSO_OK || st == GESSO_E_NOMEM);
+  lost |= st != GESSO_OK;
+}
+
+static void observe(gesso_doc *doc, gesso_doc *mirror)
+{
+  static const gesso_type_kind kinds[] = { GESSO_TEXT, GESSO_ARRAY, GESSO_MAP, GESSO_XML_FRAGMENT };
+  static const char *const roots[] = { "t", "a", "r", "" };
+  gesso_subscription sub;
+  for (size_t i = 0; i < 4; i++)
+    FUZZ_CHECK(gesso_type_observe_deep(doc, gesso_doc_root(doc, str(roots[i]), kinds[i]), on_deep, NULL, &sub) ==
+               GESSO_OK);
+  FUZZ_CHECK(gesso_doc_observe_update(doc, 2, on_update, mirror, &sub) == GESSO_OK);
 }
 
 static gesso_doc *make(uint8_t how)
@@ -98,6 +169,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cut = size;
   gesso_bytes one = { data, cut }, two = { data + cut, size - cut };
   gesso_doc *doc = make(how);
+  gesso_doc *mirror = NULL;
+  lost = 0;
+  if (how & 8) {
+    mirror = make(0);
+    observe(doc, mirror);
+  }
   gesso_status a = apply(doc, one), b = apply(doc, two);
   if (a == GESSO_OK || b == GESSO_OK) {
     gesso_buffer all = state_of(doc);
@@ -127,6 +204,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(doc);
     (void)!gesso_text_remove(doc, t, n / 4, n / 2);
     check(doc);
+  }
+  if (mirror != NULL) {
+    gesso_buffer sv, sv2;
+    check(mirror);
+    FUZZ_CHECK(gesso_doc_state_vector(doc, &sv) == GESSO_OK && gesso_doc_state_vector(mirror, &sv2) == GESSO_OK);
+    /* What was there before was not told. */
+    FUZZ_CHECK(lost || (how & 2) || same(sv, sv2));
+    gesso_buffer_free(&sv);
+    gesso_buffer_free(&sv2);
+    gesso_doc_destroy(mirror);
   }
   gesso_doc_destroy(doc);
   return 0;
