@@ -8,6 +8,7 @@
 #include "gesso/events.h"
 #include "gesso/persistence.h"
 #include "gesso/position.h"
+#include "gesso/query.h"
 #include "gesso/snapshot.h"
 #include "gesso/types.h"
 #include "gesso/undo.h"
