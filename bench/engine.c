@@ -11,10 +11,13 @@
  *   bench_engine heap FILE         bytes that the document holds after a load
  *   bench_engine encode FILE       the state written out again: median (encode2: v2)
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
+ *   bench_engine merge FILE        updates merged without a document: median
+ *   bench_engine cut FILE          the bytes of a state cut down to nothing new, without a document: median
  *
  * Prints one line of JSON. engine.mjs is the same with Yjs. FILE formats are in input.mjs. */
 #include "gesso/events.h"
 #include "gesso/types.h"
+#include "gesso/update.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -294,6 +297,12 @@ static void heap(struct input in)
     die("memory is left");
 }
 
+static void print_median(double *ms, size_t len)
+{
+  qsort(ms, ROUNDS, sizeof ms[0], by_size);
+  printf("{\"ms\": %.4f, \"bytes\": %zu}\n", ms[ROUNDS / 2], len);
+}
+
 static void encode(struct input in, bool diff, bool v2)
 {
   gesso_doc *doc = gesso_doc_create(NULL);
@@ -312,10 +321,50 @@ static void encode(struct input in, bool diff, bool v2)
     len = out.len;
     gesso_buffer_free(&out);
   }
-  qsort(ms, ROUNDS, sizeof ms[0], by_size);
-  printf("{\"ms\": %.4f, \"bytes\": %zu}\n", ms[ROUNDS / 2], len);
+  print_median(ms, len);
   gesso_buffer_free(&sv);
   gesso_doc_destroy(doc);
+}
+
+static void merge(struct input in)
+{
+  uint32_t n = next_u32(&in);
+  gesso_bytes *list = calloc(n, sizeof *list);
+  if (list == NULL)
+    die("out of memory");
+  for (uint32_t i = 0; i < n; i++)
+    list[i] = next_bytes(&in);
+  double ms[ROUNDS];
+  size_t len = 0;
+  for (int i = 0; i < ROUNDS; i++) {
+    double start = now_ms();
+    gesso_buffer out;
+    must(gesso_update_merge_v1(list, n, &out, NULL, NULL));
+    ms[i] = now_ms() - start;
+    len = out.len;
+    gesso_buffer_free(&out);
+  }
+  print_median(ms, len);
+  free(list);
+}
+
+static void cut(struct input in)
+{
+  gesso_bytes state = { in.data, in.len };
+  gesso_buffer sv;
+  must(gesso_update_state_vector_v1(state, &sv, NULL));
+  double ms[ROUNDS];
+  size_t len = 0;
+  for (int i = 0; i < ROUNDS; i++) {
+    double start = now_ms();
+    gesso_buffer out;
+    must(gesso_update_diff_v1(state, (gesso_bytes){ sv.data, sv.len }, &out, NULL));
+    ms[i] = now_ms() - start;
+    len = out.len;
+    gesso_buffer_free(&out);
+  }
+  print_median(ms, len);
+  gesso_buffer_free(&sv);
 }
 
 int main(int argc, char **argv)
@@ -337,6 +386,10 @@ int main(int argc, char **argv)
     heap(in);
   else if (strcmp(what, "encode") == 0 || strcmp(what, "encode2") == 0 || strcmp(what, "nothing-new") == 0)
     encode(in, what[0] == 'n', what[0] == 'e' && what[6] == '2');
+  else if (strcmp(what, "merge") == 0)
+    merge(in);
+  else if (strcmp(what, "cut") == 0)
+    cut(in);
   else
     die("unknown workload");
   free(in.data);

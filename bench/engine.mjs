@@ -125,6 +125,19 @@ const workloads = {
     const { ms } = settled(() => { length = Y.encodeStateAsUpdate(doc).length })
     return { ms, bytes: length }
   },
+  merge () {
+    const updates = []
+    for (let n = u32(); n > 0; n--) updates.push(bytes())
+    let length = 0
+    const { ms } = settled(() => { length = Y.mergeUpdates(updates).length })
+    return { ms, bytes: length }
+  },
+  cut () {
+    const sv = Y.encodeStateVectorFromUpdate(data)
+    let length = 0
+    const { ms } = settled(() => { length = Y.diffUpdate(data, sv).length })
+    return { ms, bytes: length }
+  },
   'nothing-new' () {
     const doc = new Y.Doc()
     Y.applyUpdate(doc, data)

@@ -186,6 +186,13 @@ const made = {
   },
   '100000-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(100000, new Random(12)))),
   '50-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(50, new Random(13)))),
+  // Few enough for Yjs to merge them: it sorts all of them for each one.
+  'some.updates' (folder) {
+    const updates = readFileSync(join(folder, 'board-updates.bin'))
+    let at = 4
+    for (let i = 0; i < 2000; i++) at += 4 + updates.readUInt32LE(at)
+    return Buffer.concat([u32(2000), updates.subarray(4, at)])
+  },
   'board.state2': folder => Buffer.from(Y.convertUpdateFormatV1ToV2(readFileSync(join(folder, 'board.state'))))
 }
 

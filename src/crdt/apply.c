@@ -338,6 +338,8 @@ static gesso_status reserve(plan *p)
     }
   }
   /* What stays behind. */
+  if (!gs_update_make_raw(doc, &p->up))
+    return GESSO_E_NOMEM;
   size_t late = 0, late_bytes = 0, late_dels = 0;
   for (uint32_t i = 0; i < p->up.nclients; i++) {
     const gs_client *c = &doc->clients[p->up.clients[i]];
@@ -565,12 +567,15 @@ static gesso_status fail(gesso_error *error_out, gesso_status st, const char *me
   return st;
 }
 
-gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error *error_out)
+static gesso_status apply(gesso_doc *doc, gesso_bytes update, bool v2, gesso_error *error_out)
 {
   uint32_t nclients = doc->nclients, nkeys = doc->nkeys, key_text_len = doc->key_text_len;
   plan p = { .doc = doc, .epoch = ++doc->plan_epoch };
   gs_reader rd = gs_reader_of(update);
-  gs_read_update(&rd, doc, &p.up);
+  if (v2)
+    gs_read_update_v2(&rd, doc, &p.up);
+  else
+    gs_read_update(&rd, doc, &p.up);
   if (rd.err == GESSO_OK && gs_reader_left(&rd) > 0)
     gs_reader_fail(&rd, GESSO_E_CORRUPT, "there are bytes after the update");
   gesso_status st = gs_reader_status(&rd, error_out);
@@ -615,4 +620,14 @@ out:
   if (st == GESSO_OK)
     (void)gesso_doc_commit(doc, NULL);
   return st;
+}
+
+gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update, gesso_error *error_out)
+{
+  return apply(doc, update, false, error_out);
+}
+
+gesso_status gesso_doc_apply_v2(gesso_doc *doc, gesso_bytes update, gesso_error *error_out)
+{
+  return apply(doc, update, true, error_out);
 }

@@ -68,8 +68,8 @@ static gesso_status diff(gesso_bytes update, gesso_bytes state_vector, bool v2, 
   if (st == GESSO_OK) {
     gs_records r;
     gs_writer w;
-    gs_records_open(&r, update, v2);
-    gs_writer_open(&w, v2);
+    gs_records_open(&r, NULL, update, v2);
+    gs_writer_open(&w, NULL, v2);
     const gs_record *rec = &r.rec;
     uint64_t client = 0, have = 0;
     bool some = false, began = false; /* this client's known clock is at hand; something of it was written */
@@ -127,7 +127,7 @@ static gesso_status delete_set(gesso_bytes update, bool v2, gesso_buffer *out, g
   gs_records r;
   gs_deletes d = { 0 };
   gs_buf buf = gs_buf_make(NULL);
-  gs_records_open(&r, update, v2);
+  gs_records_open(&r, NULL, update, v2);
   while (gs_records_next(&r))
     ;
   gs_deletes_read(&r, &d);
@@ -156,7 +156,7 @@ static gesso_status state_vector_of(gesso_bytes update, bool v2, gesso_buffer *o
   gs_records r;
   gs_deletes d = { 0 };
   gs_buf list = gs_buf_make(NULL), buf = gs_buf_make(NULL);
-  gs_records_open(&r, update, v2);
+  gs_records_open(&r, NULL, update, v2);
   uint64_t client = 0, clock = 0;
   uint32_t n = 0;
   bool some = false, gap = false;
@@ -207,7 +207,7 @@ static gesso_status meta(gesso_bytes update, bool v2, gesso_update_span *spans, 
   size_t n = 0;
   uint64_t client = 0;
   *count_out = 0;
-  gs_records_open(&r, update, v2);
+  gs_records_open(&r, NULL, update, v2);
   while (gs_records_next(&r)) {
     if (n == 0 || r.rec.client != client) {
       client = r.rec.client;

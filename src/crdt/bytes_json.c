@@ -185,7 +185,7 @@ static gesso_status to_json(gesso_bytes update, bool v2, gesso_buffer *out, gess
   gs_deletes d = { 0 };
   gs_buf buf = gs_buf_make(NULL);
   buf.max = update.len * 16 + ((size_t)64 << 20);
-  gs_records_open(&r, update, v2);
+  gs_records_open(&r, NULL, update, v2);
   gs_buf_puts(&buf, "{\"structs\":[");
   for (bool first = true; buf.err == GESSO_OK && gs_records_next(&r); first = false) {
     if (!first)

@@ -267,7 +267,7 @@ static gesso_status outcome(merge *m, gesso_buffer *out, size_t *failed_out, ges
 {
   static const gs_records fine = { .rd = { .err = GESSO_OK } };
   if (m->failed == NONE)
-    return gs_records_status(&fine, gs_writer_finish(&m->out, &m->deletes, out), error_out);
+    return gs_records_status(&fine, gs_finish_with(&m->out, &m->deletes, out), error_out);
   gs_writer_close(&m->out);
   if (failed_out != NULL)
     *failed_out = m->failed;
@@ -281,7 +281,7 @@ static gesso_status outcome(merge *m, gesso_buffer *out, size_t *failed_out, ges
 static void split(merge *m, gesso_bytes update, uint32_t ix, uint32_t *cap)
 {
   gs_records r, start, at;
-  gs_records_open(&r, update, false);
+  gs_records_open(&r, NULL, update, false);
   start = at = r;
   for (bool some = true; some;) {
     bool boundary = r.structs == 0;
@@ -311,7 +311,7 @@ static gesso_status merge_out_of_order(const gesso_bytes *updates, uint32_t n, g
 {
   merge m = { .failed = NONE };
   uint32_t cap = 0;
-  gs_writer_open(&m.out, false);
+  gs_writer_open(&m.out, NULL, false);
   for (uint32_t i = 0; i < n && m.out.err == GESSO_OK && m.failed == NONE; i++)
     split(&m, updates[i], i, &cap);
   run(&m);
@@ -354,7 +354,7 @@ static gesso_status merge_updates(const gesso_bytes *updates, size_t n, bool v2,
   if (failed_out != NULL)
     *failed_out = 0;
   merge m = { .failed = NONE, .bytes = 0 };
-  gs_writer_open(&m.out, v2);
+  gs_writer_open(&m.out, NULL, v2);
   m.in = n < NONE ? gs_alloc_zero(NULL, n * sizeof *m.in) : NULL;
   if (n > 0 && m.in == NULL) {
     m.out.err = GESSO_E_NOMEM;
@@ -362,7 +362,7 @@ static gesso_status merge_updates(const gesso_bytes *updates, size_t n, bool v2,
     m.n = (uint32_t)n;
     for (uint32_t i = 0; i < m.n; i++) {
       m.bytes += updates[i].len;
-      gs_records_open(&m.in[i], updates[i], v2);
+      gs_records_open(&m.in[i], NULL, updates[i], v2);
     }
     run(&m);
   }

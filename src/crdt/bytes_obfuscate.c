@@ -231,8 +231,8 @@ static gesso_status obfuscate(gesso_bytes update, bool v2, uint32_t keep, gesso_
   obfuscator o = { .keep = keep };
   gs_records r;
   gs_writer w;
-  gs_records_open(&r, update, v2);
-  gs_writer_open(&w, v2);
+  gs_records_open(&r, NULL, update, v2);
+  gs_writer_open(&w, NULL, v2);
   while (w.err == GESSO_OK && gs_records_next(&r)) {
     if (v2)
       w.max = gs_proportion(update.len, r.total);

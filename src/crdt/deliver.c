@@ -2,8 +2,8 @@
 #include "crdt/event.h"
 #include "crdt/observe.h"
 #include "crdt/structs.h"
+#include "crdt/update.h"
 #include "crdt/weak.h"
-#include "gesso/update.h"
 
 #include <stdlib.h>
 
@@ -206,7 +206,7 @@ static gesso_status updates_of(gesso_doc *doc, gs_delivery *d, gs_buf *update, g
   gesso_status st = update->err;
   d->update[1] = (gesso_buffer){ .alloc = doc->mem.inner };
   if (st == GESSO_OK && gs_observes(doc, GS_SUB_UPDATE_V2))
-    st = gesso_update_v1_to_v2(gs_buf_bytes(update), &d->update[1], NULL);
+    st = gs_write_txn_v2(doc, &d->update[1]);
   if (update->err == GESSO_OK && gs_observes(doc, GS_SUB_UPDATE_V1)) {
     gs_buf copy = gs_buf_make(doc->mem.inner);
     if (update_out != NULL)

@@ -57,6 +57,7 @@ typedef struct gs_columns {
 } gs_columns;
 
 typedef struct gs_records {
+  const gesso_allocator *alloc;
   gs_reader rd;       /* v1: all, v2: the rest; errors of both */
   gs_columns *columns; /* v2; NULL: v1 */
   uint32_t clients;   /* blocks that follow the present one */
@@ -70,13 +71,16 @@ typedef struct gs_records {
 } gs_records;
 
 /* Starts reading. v2: the reader owns memory, see gs_records_close. */
-void gs_records_open(gs_records *r, gesso_bytes update, bool v2);
+void gs_records_open(gs_records *r, const gesso_allocator *al, gesso_bytes update, bool v2);
 /* Reads the next struct into r->rec. False at the end of the structs, and on an error (r->rd.err). */
 bool gs_records_next(gs_records *r);
 void gs_records_close(gs_records *r);
 
 /* Reads one v1 struct into `out`, whose client and clock are set. */
 void gs_record_read_v1(gs_reader *rd, gs_record *out);
+
+void gs_weak_record_read_v1(gs_reader *rd, gs_weak_record *out);
+void gs_weak_record_write_v1(gs_buf *out, const gs_weak_record *w);
 
 /* --- delete sets --- */
 
@@ -121,18 +125,35 @@ typedef struct gs_writer {
   uint32_t blocks;
 } gs_writer;
 
-void gs_writer_open(gs_writer *w, bool v2);
+/* Opens a block unless the struct continues the open one. */
+void gs_writer_block(gs_writer *w, uint64_t client, uint64_t clock);
+
+static inline void gs_writer_begin(gs_writer *w, uint64_t client, uint64_t clock, uint64_t len)
+{
+  if (w->written == 0 || client != w->client || clock != w->clock)
+    gs_writer_block(w, client, clock);
+  w->written++;
+  w->clock = clock + len;
+}
+
+void gs_writer_open(gs_writer *w, const gesso_allocator *al, bool v2);
 /* The record without its first `offset` elements. What is left of half a character is, with `replace`,
  * U+FFFD for good (Yjs: splice), else half a character again (Yjs: write). */
 void gs_writer_put(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace);
-/* Ends the structs and adds the delete set, which must be ordered. With OK the result belongs to *out.
- * Closes the writer in any case. */
-GESSO_MUST_USE gesso_status gs_writer_finish(gs_writer *w, const gs_deletes *d, gesso_buffer *out);
+/* Ends the structs; the delete set is to be written behind them, to w->rest. */
+void gs_writer_end_structs(gs_writer *w);
+/* Hands the update out and closes the writer. */
+GESSO_MUST_USE gesso_status gs_writer_finish(gs_writer *w, gesso_buffer *out);
 void gs_writer_close(gs_writer *w);
 
-/* Puts the columns and the rest together. Used by everything that writes v2. */
-GESSO_MUST_USE gesso_status gs_columns_finish(gs_columns_out *c, gs_buf *rest, gesso_buffer *out);
-void gs_columns_close(gs_columns_out *c);
+/* --- from documents: update_write_v2.c --- */
+
+/* Puts a struct without its first `offset` elements. */
+void gs_put_item(const gesso_doc *doc, gs_writer *w, const gs_item *it, uint32_t offset);
+struct gs_pnode;
+/* One of doc->pending->structs. */
+void gs_put_waiting(const gesso_doc *doc, gs_writer *w, const struct gs_pnode *node, uint32_t offset);
+void gs_put_skip(const gesso_doc *doc, gs_writer *w, uint32_t client, uint32_t clock, uint32_t len);
 
 /* --- for the public calls --- */
 
@@ -142,6 +163,8 @@ static inline size_t gs_proportion(size_t bytes, uint64_t structs)
   return bytes * 16 + (size_t)structs * 64 + (1u << 20);
 }
 
+/* The end of the structs, an ordered delete set, the end of the writer. */
+GESSO_MUST_USE gesso_status gs_finish_with(gs_writer *w, const gs_deletes *d, gesso_buffer *out);
 /* The end of a call that reads one update and writes another: takes the delete set over, ends the writer, fills
  * *out and, with the first error, *error_out. */
 GESSO_MUST_USE gesso_status gs_copy_rest(gs_records *r, gs_writer *w, gesso_buffer *out, gesso_error *error_out);

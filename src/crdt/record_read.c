@@ -96,6 +96,11 @@ static void read_weak(gs_reader *rd, gs_strings *names, gs_weak_record *out)
     read_weak_end(rd, names, gs_weak_end_named(out->flags), &out->end, &out->end_name);
 }
 
+void gs_weak_record_read_v1(gs_reader *rd, gs_weak_record *out)
+{
+  read_weak(rd, NULL, out);
+}
+
 /* --- v1 --- */
 
 void gs_record_read_v1(gs_reader *rd, gs_record *out)
@@ -180,7 +185,7 @@ static gs_wire_id next_id(gs_reader *rd, gs_columns *c, gs_col *clocks)
   return id;
 }
 
-static gs_jstr next_key(gs_reader *rd, gs_columns *c)
+static gs_jstr next_key(const gesso_allocator *al, gs_reader *rd, gs_columns *c)
 {
   uint64_t n = gs_col_diff(rd, &c->key_clocks);
   if (n < c->nkeys)
@@ -188,7 +193,7 @@ static gs_jstr next_key(gs_reader *rd, gs_columns *c)
   gs_jstr key = gs_strings_next(rd, &c->strings);
   if (rd->err != GESSO_OK)
     return key;
-  if (!gs_grow(NULL, &c->keys, &c->keys_cap, (size_t)c->nkeys + 1, sizeof *c->keys))
+  if (!gs_grow(al, &c->keys, &c->keys_cap, (size_t)c->nkeys + 1, sizeof *c->keys))
     gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
   else
     c->keys[c->nkeys++] = key;
@@ -207,8 +212,11 @@ static void read_json_strings(gs_reader *rd, gs_columns *c, gs_record *out)
   }
 }
 
-static void record_read_v2(gs_reader *rd, gs_columns *c, gs_record *out)
+static void record_read_v2(gs_records *r)
 {
+  gs_reader *rd = &r->rd;
+  gs_columns *c = r->columns;
+  gs_record *out = &r->rec;
   out->v2 = true;
   out->raw = (gesso_bytes){ rd->at, 0 };
   if (read_info(out, gs_col_rle(rd, &c->infos))) {
@@ -250,16 +258,15 @@ static void record_read_v2(gs_reader *rd, gs_columns *c, gs_record *out)
     out->len = out->text.units;
     break;
   case GS_FORMAT:
-    out->text = next_key(rd, c);
+    out->text = next_key(r->alloc, rd, c);
     /* fall through */
   case GS_EMBED:
     read_any(rd, &out->value, 1);
     break;
   case GS_TYPE:
     read_type_kind(rd, out, gs_col_uint(rd, &c->types));
-    if (has_name(out))
-      out->text = next_key(rd, c);
-    else if (out->type_kind == GESSO_WEAK_LINK)
+    out->text = has_name(out) ? next_key(r->alloc, rd, c) : (gs_jstr){ .units = 0 };
+    if (out->type_kind == GESSO_WEAK_LINK)
       read_weak(rd, &c->strings, &out->weak);
     break;
   case GS_DOC:
@@ -276,7 +283,7 @@ static void record_read_v2(gs_reader *rd, gs_columns *c, gs_record *out)
 
 static bool open_columns(gs_records *r)
 {
-  gs_columns *c = GS_NEW(NULL, gs_columns);
+  gs_columns *c = GS_NEW(r->alloc, gs_columns);
   if (c == NULL)
     return false;
   gs_reader *rd = &r->rd;
@@ -294,9 +301,9 @@ static bool open_columns(gs_records *r)
   return true;
 }
 
-void gs_records_open(gs_records *r, gesso_bytes update, bool v2)
+void gs_records_open(gs_records *r, const gesso_allocator *al, gesso_bytes update, bool v2)
 {
-  *r = (gs_records){ .rd = gs_reader_of(update), .falling = true };
+  *r = (gs_records){ .alloc = al, .rd = gs_reader_of(update), .falling = true };
   if (v2 && !open_columns(r))
     gs_reader_fail(&r->rd, GESSO_E_NOMEM, "out of memory");
   r->clients = gs_read_count(&r->rd, v2 ? 2 : 3);
@@ -336,7 +343,7 @@ bool gs_records_next(gs_records *r)
   if (r->columns == NULL)
     gs_record_read_v1(&r->rd, &r->rec);
   else
-    record_read_v2(&r->rd, r->columns, &r->rec);
+    record_read_v2(r);
   r->clock += r->rec.len;
   return r->rd.err == GESSO_OK;
 }
@@ -344,8 +351,8 @@ bool gs_records_next(gs_records *r)
 void gs_records_close(gs_records *r)
 {
   if (r->columns != NULL)
-    gs_free(NULL, r->columns->keys, r->columns->keys_cap * sizeof *r->columns->keys);
-  gs_free(NULL, r->columns, sizeof *r->columns);
+    gs_free(r->alloc, r->columns->keys, r->columns->keys_cap * sizeof *r->columns->keys);
+  gs_free(r->alloc, r->columns, sizeof *r->columns);
   r->columns = NULL;
 }
 

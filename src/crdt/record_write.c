@@ -4,7 +4,7 @@
 #include "wire/json.h"
 #include "wire/utf8.h"
 
-enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80 };
+enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80, COLUMN_BUFS = 10 };
 
 /* --- contents, without their first `offset` elements --- */
 
@@ -52,9 +52,9 @@ static void json_to_any(gs_writer *w, gs_buf *out, gesso_bytes json)
 
 static void any_to_json(gs_writer *w, gs_buf *out, gesso_bytes any)
 {
-  gs_buf json = gs_buf_make(NULL);
+  gs_buf json = gs_buf_make(out->b.alloc);
   gs_reader rd = gs_reader_of(any);
-  if (!gs_any_to_json(&rd, &json) && w->err == GESSO_OK)
+  if ((!gs_any_to_json(&rd, &json) || json.err != GESSO_OK) && w->err == GESSO_OK)
     w->err = json.err != GESSO_OK ? json.err : rd.err != GESSO_OK ? rd.err : GESSO_E_CORRUPT; /* undefined is no JSON */
   gs_write_bytes(out, gs_buf_bytes(&json));
   gs_buf_finish(&json);
@@ -93,6 +93,11 @@ static void write_weak(gs_buf *out, gs_string_writer *names, const gs_weak_recor
   write_weak_end(out, names, gs_weak_start_named(w->flags), w->start, w->start_name);
   if (gs_weak_has_end(w->flags))
     write_weak_end(out, names, gs_weak_end_named(w->flags), w->end, w->end_name);
+}
+
+void gs_weak_record_write_v1(gs_buf *out, const gs_weak_record *w)
+{
+  write_weak(out, NULL, w);
 }
 
 static void write_content_v1(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
@@ -293,7 +298,7 @@ static void write_v2(gs_writer *w, const gs_record *rec, uint64_t offset, bool r
   put_content_v2(w, rec, offset, replace);
 }
 
-gesso_status gs_columns_finish(gs_columns_out *c, gs_buf *rest, gesso_buffer *out)
+static gesso_status put_together(gs_columns_out *c, gs_buf *rest, gesso_buffer *out)
 {
   gs_col_flush_diff(&c->key_clocks);
   gs_col_flush_uint(&c->clients);
@@ -303,7 +308,7 @@ gesso_status gs_columns_finish(gs_columns_out *c, gs_buf *rest, gesso_buffer *ou
   gs_col_flush_uint(&c->lens);
   gs_strings_flush(&c->strings);
   gs_col_flush_uint(&c->strings.lens);
-  gs_buf text = gs_buf_make(NULL), buf = gs_buf_make(NULL);
+  gs_buf text = gs_buf_make(rest->b.alloc), buf = gs_buf_make(rest->b.alloc);
   gs_write_bytes(&text, gs_buf_bytes(&c->strings.text));
   gs_buf_write(&text, c->strings.lens.buf.b.data, c->strings.lens.buf.b.len);
   const gs_buf *columns[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
@@ -330,21 +335,26 @@ gesso_status gs_columns_finish(gs_columns_out *c, gs_buf *rest, gesso_buffer *ou
   return st;
 }
 
-void gs_columns_close(gs_columns_out *c)
-{
-  gs_buf *all[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf, &c->parents.buf,
-                    &c->types.buf, &c->lens.buf, &c->strings.text, &c->strings.lens.buf };
-  for (size_t i = 0; i < GS_COUNT(all); i++)
-    gs_buf_finish(all[i]);
-}
-
 /* --- updates --- */
 
-void gs_writer_open(gs_writer *w, bool v2)
+static void bufs_of(gs_columns_out *c, gs_buf *out[COLUMN_BUFS])
 {
-  *w = (gs_writer){ .rest = gs_buf_make(NULL) };
-  if (v2 && (w->columns = GS_NEW(NULL, gs_columns_out)) == NULL)
+  gs_buf *all[COLUMN_BUFS] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
+                               &c->parents.buf,    &c->types.buf,   &c->lens.buf,  &c->strings.text,
+                               &c->strings.lens.buf };
+  memcpy(out, all, sizeof all);
+}
+
+void gs_writer_open(gs_writer *w, const gesso_allocator *al, bool v2)
+{
+  *w = (gs_writer){ .rest = gs_buf_make(al) };
+  if (v2 && (w->columns = GS_NEW(al, gs_columns_out)) == NULL)
     w->err = GESSO_E_NOMEM;
+  gs_buf *bufs[COLUMN_BUFS];
+  if (w->columns != NULL)
+    bufs_of(w->columns, bufs);
+  for (int i = 0; w->columns != NULL && i < COLUMN_BUFS; i++)
+    bufs[i]->b.alloc = al;
   gs_buf_put(&w->rest, 0); /* for the number of blocks, which mostly is one byte */
 }
 
@@ -367,49 +377,51 @@ static void end_block(gs_writer *w)
   w->written = 0;
 }
 
+void gs_writer_block(gs_writer *w, uint64_t client, uint64_t clock)
+{
+  end_block(w);
+  w->client = client;
+  w->block = w->rest.b.len;
+  w->blocks++;
+  if (w->columns == NULL)
+    gs_write_varuint(&w->rest, client);
+  else
+    gs_col_put_uint(&w->columns->clients, client);
+  gs_write_varuint(&w->rest, clock);
+}
+
 void gs_writer_put(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace)
 {
   if (w->err != GESSO_OK)
     return;
-  uint64_t clock = rec->clock + offset;
-  if (w->written > 0 && (rec->client != w->client || clock != w->clock))
-    end_block(w);
-  if (w->written == 0) {
-    w->client = rec->client;
-    w->block = w->rest.b.len;
-    w->blocks++;
-    if (w->columns == NULL)
-      gs_write_varuint(&w->rest, rec->client);
-    else
-      gs_col_put_uint(&w->columns->clients, rec->client);
-    gs_write_varuint(&w->rest, clock);
-  }
+  gs_writer_begin(w, rec->client, rec->clock + offset, rec->len - offset);
   if (w->columns == NULL)
     write_v1(w, rec, offset, replace);
   else
     write_v2(w, rec, offset, replace);
-  w->written++;
-  w->clock = rec->clock + rec->len;
   size_t size = w->rest.b.len + (w->columns != NULL ? w->columns->strings.text.b.len : 0);
   if (w->err == GESSO_OK && w->max != 0 && size > w->max)
     w->err = GESSO_E_LIMIT;
 }
 
-gesso_status gs_writer_finish(gs_writer *w, const gs_deletes *d, gesso_buffer *out)
+void gs_writer_end_structs(gs_writer *w)
 {
   end_block(w);
-  if (w->rest.err == GESSO_OK && w->rest.b.len > 0) {
-    if (w->blocks < 0x80) {
-      w->rest.b.data[0] = (uint8_t)w->blocks;
-    } else {
-      w->rest.b.data[0] = (uint8_t)(w->blocks | 0x80);
-      insert_number(&w->rest, 1, w->blocks >> 7);
-    }
+  if (w->rest.err != GESSO_OK || w->rest.b.len == 0)
+    return;
+  if (w->blocks < 0x80) {
+    w->rest.b.data[0] = (uint8_t)w->blocks;
+  } else {
+    w->rest.b.data[0] = (uint8_t)(w->blocks | 0x80);
+    insert_number(&w->rest, 1, w->blocks >> 7);
   }
-  gs_deletes_write(&w->rest, w->columns != NULL, d);
+}
+
+gesso_status gs_writer_finish(gs_writer *w, gesso_buffer *out)
+{
   gesso_status st = w->err != GESSO_OK ? w->err : w->rest.err;
   if (st == GESSO_OK && w->columns != NULL)
-    st = gs_columns_finish(w->columns, &w->rest, out);
+    st = put_together(w->columns, &w->rest, out);
   else if (st == GESSO_OK)
     *out = gs_buf_take(&w->rest);
   gs_writer_close(w);
@@ -418,11 +430,21 @@ gesso_status gs_writer_finish(gs_writer *w, const gs_deletes *d, gesso_buffer *o
 
 void gs_writer_close(gs_writer *w)
 {
+  gs_buf *bufs[COLUMN_BUFS];
   if (w->columns != NULL)
-    gs_columns_close(w->columns);
-  gs_free(NULL, w->columns, sizeof *w->columns);
+    bufs_of(w->columns, bufs);
+  for (int i = 0; w->columns != NULL && i < COLUMN_BUFS; i++)
+    gs_buf_finish(bufs[i]);
+  gs_free(w->rest.b.alloc, w->columns, sizeof *w->columns);
   w->columns = NULL;
   gs_buf_finish(&w->rest);
+}
+
+gesso_status gs_finish_with(gs_writer *w, const gs_deletes *d, gesso_buffer *out)
+{
+  gs_writer_end_structs(w);
+  gs_deletes_write(&w->rest, w->columns != NULL, d);
+  return gs_writer_finish(w, out);
 }
 
 gesso_status gs_copy_rest(gs_records *r, gs_writer *w, gesso_buffer *out, gesso_error *error_out)
@@ -434,7 +456,7 @@ gesso_status gs_copy_rest(gs_records *r, gs_writer *w, gesso_buffer *out, gesso_
   if (r->rd.err == GESSO_OK && w->err == GESSO_OK && !gs_deletes_by_client(&d, w->columns != NULL))
     w->err = GESSO_E_NOMEM;
   if (r->rd.err == GESSO_OK)
-    written = gs_writer_finish(w, &d, out);
+    written = gs_finish_with(w, &d, out);
   else
     gs_writer_close(w);
   gs_deletes_finish(&d);

@@ -289,7 +289,7 @@ static gesso_status contains(const gesso_snapshot *s, gesso_bytes update, bool v
   gs_records r;
   gs_deletes d = { 0 };
   bool in = true;
-  gs_records_open(&r, update, v2);
+  gs_records_open(&r, s->alloc, update, v2);
   while (gs_records_next(&r))
     in = in && r.rec.clock + r.rec.len <= gs_snapshot_clock(s, r.rec.client);
   gs_deletes_read(&r, &d);

@@ -29,7 +29,7 @@ typedef struct gs_in {
   uint32_t sub;       /* key of a map */
   uint32_t name;      /* GS_TYPE: key of the XML node name */
   gesso_bytes content; /* as content.h wants it */
-  gesso_bytes raw;    /* the whole struct */
+  gesso_bytes raw;    /* the whole struct, in v1; none yet when it came as v2 */
   uint32_t pending;   /* node in the pending structs that it came from; 0: from the update */
 } gs_in;
 
@@ -39,16 +39,24 @@ typedef struct gs_update {
   gs_ranges dels;
   uint32_t *clients; /* in the order of the update */
   uint32_t nclients, clients_cap;
+  gs_buf made;       /* v2: contents that stand in no piece in the input */
+  gs_buf made_raw;
 } gs_update;
 
 /* Reads one struct at the given id. Makes clients and keys it mentions. */
 void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_in *out);
 /* Reads a whole update. Errors are latched in rd. The caller frees with gs_update_finish. */
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out);
+/* The same for v2. Its structs have no `raw`. */
+void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out);
+/* Gives the structs that the plan leaves behind (gs_client.in_first .. in_end) a `raw` if they have none.
+ * False: out of memory. */
+GESSO_MUST_USE bool gs_update_make_raw(gesso_doc *doc, gs_update *up);
 void gs_update_finish(gesso_doc *doc, gs_update *up);
 
 /* What was integrated and deleted in the running transaction. */
 void gs_write_txn(gesso_doc *doc, gs_buf *out);
+GESSO_MUST_USE gesso_status gs_write_txn_v2(gesso_doc *doc, gesso_buffer *out);
 /* A client's block with the structs before a clock, 0 < clock <= its own; the last one is cut there. */
 void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock);
 /* Makes doc->deleted known: all deleted clocks, joined. False when memory is short. */

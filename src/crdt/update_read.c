@@ -240,5 +240,7 @@ void gs_update_finish(gesso_doc *doc, gs_update *up)
   gs_free(doc->alloc, up->v, up->cap * sizeof *up->v);
   gs_free(doc->alloc, up->dels.v, up->dels.cap * sizeof *up->dels.v);
   gs_free(doc->alloc, up->clients, up->clients_cap * sizeof *up->clients);
+  gs_buf_finish(&up->made);
+  gs_buf_finish(&up->made_raw);
   *up = (gs_update){ 0 };
 }

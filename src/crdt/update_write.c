@@ -1,5 +1,6 @@
 #include "crdt/content.h"
 #include "crdt/pending.h"
+#include "crdt/record.h"
 #include "crdt/runs.h"
 #include "crdt/update.h"
 #include "wire/utf8.h"
@@ -108,7 +109,7 @@ static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uin
 
 void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
 {
-  if (offset == 0) {
+  if (offset == 0 && in->raw.len > 0) {
     gs_buf_write(out, in->raw.data, in->raw.len);
     return;
   }
@@ -117,12 +118,27 @@ void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
     gs_write_varuint(out, in->len - offset);
     return;
   }
-  gs_buf_put(out, (uint8_t)(in->kind | ORIGIN | (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
+  gs_id origin = offset > 0 ? (gs_id){ in->client, in->clock + offset - 1 } : in->origin;
+  gs_buf_put(out, (uint8_t)(in->kind | (origin.client != 0 ? ORIGIN : 0) |
+                            (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
                             (in->has_parent && in->has_sub ? MAP_KEY : 0)));
-  write_id(doc, out, (gs_id){ in->client, in->clock + offset - 1 });
+  if (origin.client != 0)
+    write_id(doc, out, origin);
   if (in->right_origin.client != 0)
     write_id(doc, out, in->right_origin);
-  write_content(out, in->kind, in->len, in->content, offset, in->len);
+  if (in->has_parent && offset == 0) {
+    gs_write_varuint(out, in->root != 0);
+    if (in->root != 0)
+      gs_write_bytes(out, gs_key_text(doc, in->root));
+    else
+      write_id(doc, out, in->parent);
+    if (in->has_sub)
+      gs_write_bytes(out, gs_key_text(doc, in->sub));
+  }
+  if (in->kind == GS_TYPE)
+    write_type(doc, out, in->type_kind, in->name);
+  else
+    write_content(out, in->kind, in->len, in->content, offset, in->len);
 }
 
 /* --- the order in which clients are written: highest id first --- */
@@ -139,12 +155,24 @@ static int higher_id_first(const void *a, const void *b)
   return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static void write_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from, bool merged)
+/* Where an update goes: v2, or v1 while that is NULL. `merged`: see write_item. */
+typedef struct sink {
+  gs_buf *v1;
+  gs_writer *v2;
+  bool merged;
+} sink;
+
+static void write_structs(gesso_doc *doc, const sink *to, uint32_t client, uint32_t from)
 {
   gs_walk w;
   gs_walk_start(&w, doc, client, from);
-  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w))
-    write_item(doc, out, it, it->clock < from ? from - it->clock : 0, it->len, merged);
+  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w)) {
+    uint32_t offset = it->clock < from ? from - it->clock : 0;
+    if (to->v2 != NULL)
+      gs_put_item(doc, to->v2, it, offset);
+    else
+      write_item(doc, to->v1, it, offset, it->len, to->merged);
+  }
 }
 
 void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock)
@@ -164,9 +192,9 @@ void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock
 
 /* --- pending structs behind the integrated ones --- */
 
-/* Walks the pending structs of a client from clock `at` on: counts what write_pending would write, or
- * writes it when out != NULL. Gaps become skips, overlaps are cut off. */
-static size_t pending_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t at, bool first)
+/* Walks the pending structs of a client from clock `at` on: counts what it would write, or writes it when
+ * to != NULL. Gaps become skips, overlaps are cut off. */
+static size_t pending_structs(gesso_doc *doc, const sink *to, uint32_t client, uint32_t at, bool first)
 {
   size_t n = 0;
   for (uint32_t node = gs_ptree_from(&doc->pending->structs, client, 0); node != 0;
@@ -177,16 +205,20 @@ static size_t pending_structs(gesso_doc *doc, gs_buf *out, uint32_t client, uint
     uint32_t offset = pn->clock < at ? at - pn->clock : 0;
     if (pn->clock > at && !first) {
       n++;
-      if (out != NULL) {
-        gs_buf_put(out, GS_SKIP);
-        gs_write_varuint(out, pn->clock - at);
+      if (to != NULL && to->v2 != NULL) {
+        gs_put_skip(doc, to->v2, client, at, pn->clock - at);
+      } else if (to != NULL) {
+        gs_buf_put(to->v1, GS_SKIP);
+        gs_write_varuint(to->v1, pn->clock - at);
       }
     }
     n++;
-    if (out != NULL) {
+    if (to != NULL && to->v2 != NULL) {
+      gs_put_waiting(doc, to->v2, pn, offset);
+    } else if (to != NULL) {
       gs_in in;
       gs_pending_decode(doc, pn, &in);
-      gs_write_in(doc, out, &in, offset);
+      gs_write_in(doc, to->v1, &in, offset);
     }
     at = pn->clock + pn->len;
     first = false;
@@ -208,8 +240,9 @@ static uint32_t pending_start(const gesso_doc *doc, uint32_t client, uint32_t at
 
 /* --- delete sets --- */
 
-static void write_delete_set(gesso_doc *doc, gs_buf *out, const gs_ranges *r)
+static void write_delete_set(gesso_doc *doc, const sink *to, const gs_ranges *r)
 {
+  gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
   uint32_t nclients = 0;
   for (uint32_t i = 0; i < r->n; i++)
     nclients += i == 0 || r->v[i].client != r->v[i - 1].client;
@@ -231,9 +264,11 @@ static void write_delete_set(gesso_doc *doc, gs_buf *out, const gs_ranges *r)
       end++;
     gs_write_varuint(out, ord[i].id);
     gs_write_varuint(out, end - first);
+    uint32_t at = 0; /* v2: clocks are differences, and no range is empty */
     for (uint32_t k = first; k < end; k++) {
-      gs_write_varuint(out, r->v[k].clock);
-      gs_write_varuint(out, r->v[k].len);
+      gs_write_varuint(out, r->v[k].clock - at);
+      gs_write_varuint(out, r->v[k].len - (to->v2 != NULL));
+      at = to->v2 != NULL ? r->v[k].clock + r->v[k].len : 0;
     }
   }
   gs_free(doc->alloc, ord, nclients * sizeof *ord);
@@ -271,13 +306,13 @@ bool gs_find_deleted(gesso_doc *doc)
   return true;
 }
 
-static bool write_all_deletes(gesso_doc *doc, gs_buf *out)
+static bool write_all_deletes(gesso_doc *doc, const sink *to)
 {
   if (!gs_find_deleted(doc))
     return false;
   const gs_ptree *dels = &doc->pending->dels;
   if (dels->count == 0) {
-    write_delete_set(doc, out, &doc->deleted);
+    write_delete_set(doc, to, &doc->deleted);
     return true;
   }
   gs_ranges all = { 0 };
@@ -289,7 +324,7 @@ static bool write_all_deletes(gesso_doc *doc, gs_buf *out)
     for (uint32_t node = gs_ptree_from(dels, 0, 0); node != 0; node = gs_ptree_after(dels, UINT32_MAX, node))
       all.v[all.n++] = (gs_range){ dels->v[node].client, dels->v[node].clock, dels->v[node].len };
     gs_ranges_normalise(&all);
-    write_delete_set(doc, out, &all);
+    write_delete_set(doc, to, &all);
   }
   gs_free(doc->alloc, all.v, all.cap * sizeof *all.v);
   return ok;
@@ -297,9 +332,10 @@ static bool write_all_deletes(gesso_doc *doc, gs_buf *out)
 
 /* --- the public calls --- */
 
-void gs_write_txn(gesso_doc *doc, gs_buf *out)
+static void write_txn(gesso_doc *doc, const sink *to)
 {
   const gs_txn *txn = &doc->txn;
+  gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
   order *ord = gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
   if (txn->ntouched > 0 && ord == NULL) {
     out->err = GESSO_E_NOMEM;
@@ -313,15 +349,37 @@ void gs_write_txn(gesso_doc *doc, gs_buf *out)
   }
   if (n > 1)
     qsort(ord, n, sizeof *ord, higher_id_first);
-  gs_write_varuint(out, n);
+  if (to->v2 == NULL)
+    gs_write_varuint(out, n);
   for (uint32_t i = 0; i < n; i++) {
-    gs_write_varuint(out, gs_structs_from(doc, ord[i].client, ord[i].from));
-    gs_write_varuint(out, ord[i].id);
-    gs_write_varuint(out, ord[i].from);
-    write_structs(doc, out, ord[i].client, ord[i].from, false);
+    if (to->v2 == NULL) {
+      gs_write_varuint(out, gs_structs_from(doc, ord[i].client, ord[i].from));
+      gs_write_varuint(out, ord[i].id);
+      gs_write_varuint(out, ord[i].from);
+    }
+    write_structs(doc, to, ord[i].client, ord[i].from);
   }
   gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);
-  write_delete_set(doc, out, &txn->dels);
+  if (to->v2 != NULL)
+    gs_writer_end_structs(to->v2);
+  write_delete_set(doc, to, &txn->dels);
+}
+
+void gs_write_txn(gesso_doc *doc, gs_buf *out)
+{
+  const sink to = { .v1 = out };
+  write_txn(doc, &to);
+}
+
+gesso_status gs_write_txn_v2(gesso_doc *doc, gesso_buffer *out)
+{
+  gs_writer w;
+  gs_writer_open(&w, doc->mem.inner, true);
+  w.keep_key_bit = true;
+  const sink to = { .v2 = &w };
+  if (w.err == GESSO_OK)
+    write_txn(doc, &to);
+  return gs_writer_finish(&w, out);
 }
 
 /* Reads a peer's state vector into clients[].sim. Clients that this document does not know are
@@ -343,15 +401,12 @@ static gesso_status read_state_vector(gesso_doc *doc, gesso_bytes sv, gesso_erro
 }
 
 /* The structs of each client from its `sim` on, and what waits behind them. */
-static gesso_status write_state(gesso_doc *doc, bool deletes, gesso_buffer *out)
+static gesso_status write_state(gesso_doc *doc, bool deletes, const sink *to)
 {
-  gs_buf buf = gs_buf_make(doc->mem.inner);
-  gesso_status st = GESSO_OK;
+  gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
   order *ord = gs_alloc(doc->alloc, doc->nclients * sizeof *ord);
-  if (ord == NULL) {
-    st = GESSO_E_NOMEM;
-    goto out;
-  }
+  if (ord == NULL)
+    return GESSO_E_NOMEM;
   uint32_t n = 0;
   for (uint32_t i = 1; i < doc->nclients; i++) {
     const gs_client *c = &doc->clients[i];
@@ -360,46 +415,79 @@ static gesso_status write_state(gesso_doc *doc, bool deletes, gesso_buffer *out)
   }
   if (n > 1)
     qsort(ord, n, sizeof *ord, higher_id_first);
-  gs_write_varuint(&buf, n);
+  if (to->v2 == NULL)
+    gs_write_varuint(out, n);
   for (uint32_t i = 0; i < n; i++) {
     uint32_t client = ord[i].client, from = ord[i].from;
     const gs_client *c = &doc->clients[client];
     bool some = c->clock > from;
     uint32_t at = GS_MAX(c->clock, from);
-    size_t count = some ? gs_structs_from(doc, client, from) : 0;
-    if (c->pending > 0)
-      count += pending_structs(doc, NULL, client, at, !some);
-    gs_write_varuint(&buf, count);
-    gs_write_varuint(&buf, c->id);
-    gs_write_varuint(&buf, some ? from : pending_start(doc, client, at));
+    if (to->v2 == NULL) {
+      size_t count = some ? gs_structs_from(doc, client, from) : 0;
+      if (c->pending > 0)
+        count += pending_structs(doc, NULL, client, at, !some);
+      gs_write_varuint(out, count);
+      gs_write_varuint(out, c->id);
+      gs_write_varuint(out, some ? from : pending_start(doc, client, at));
+    }
     if (some)
-      write_structs(doc, &buf, client, from, doc->pending->structs.count > 0 || doc->pending->dels.count > 0);
+      write_structs(doc, to, client, from);
     if (c->pending > 0)
-      (void)pending_structs(doc, &buf, client, at, !some);
+      (void)pending_structs(doc, to, client, at, !some);
   }
+  gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
+  if (to->v2 != NULL)
+    gs_writer_end_structs(to->v2);
   if (!deletes)
-    gs_write_varuint(&buf, 0);
-  else if (!write_all_deletes(doc, &buf))
-    buf.err = GESSO_E_NOMEM;
-  st = buf.err;
+    gs_write_varuint(out, 0);
+  else if (!write_all_deletes(doc, to))
+    return GESSO_E_NOMEM;
+  return out->err;
+}
+
+static gesso_status encode(gesso_doc *doc, bool deletes, bool v2, gesso_buffer *out)
+{
+  bool merged = doc->pending->structs.count > 0 || doc->pending->dels.count > 0;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_writer w;
+  gesso_status st;
+  if (v2) {
+    gs_writer_open(&w, doc->mem.inner, true);
+    w.keep_key_bit = !merged;
+    st = w.err == GESSO_OK ? write_state(doc, deletes, &(sink){ .v2 = &w }) : w.err;
+    if (st == GESSO_OK)
+      return gs_writer_finish(&w, out);
+    gs_writer_close(&w);
+    return st;
+  }
+  st = write_state(doc, deletes, &(sink){ .v1 = &buf, .merged = merged });
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);
-out:
-  gs_free(doc->alloc, ord, doc->nclients * sizeof *ord);
   gs_buf_finish(&buf);
   return st;
 }
 
-gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+static gesso_status encode_for(gesso_doc *doc, gesso_bytes state_vector, bool v2, gesso_buffer *out,
+                               gesso_error *error_out)
 {
   *out = (gesso_buffer){ .alloc = doc->mem.inner };
   gesso_status st = read_state_vector(doc, state_vector, error_out);
   if (st != GESSO_OK)
     return st;
-  st = write_state(doc, true, out);
+  st = encode(doc, true, v2, out);
   if (st != GESSO_OK && error_out != NULL)
     *error_out = (gesso_error){ st, 0, gesso_status_text(st) };
   return st;
+}
+
+gesso_status gesso_doc_encode_v1(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+{
+  return encode_for(doc, state_vector, false, out, error_out);
+}
+
+gesso_status gesso_doc_encode_v2(gesso_doc *doc, gesso_bytes state_vector, gesso_buffer *out, gesso_error *error_out)
+{
+  return encode_for(doc, state_vector, true, out, error_out);
 }
 
 gesso_status gesso_doc_pending_update_v1(gesso_doc *doc, gesso_buffer *out)
@@ -409,7 +497,7 @@ gesso_status gesso_doc_pending_update_v1(gesso_doc *doc, gesso_buffer *out)
     return GESSO_OK;
   for (uint32_t i = 1; i < doc->nclients; i++)
     doc->clients[i].sim = doc->clients[i].clock;
-  return write_state(doc, false, out);
+  return encode(doc, false, false, out);
 }
 
 gesso_status gesso_doc_pending_missing(gesso_doc *doc, gesso_buffer *out)

@@ -149,12 +149,8 @@ size_t gs_jstr_bytes(gs_jstr s)
   return (s.low != 0 ? 3u : 0u) + s.utf8.len + (s.high != 0 ? 3u : 0u);
 }
 
-void gs_col_put_rle(gs_col_writer *c, uint8_t value)
+void gs_col_new_rle(gs_col_writer *c, uint8_t value)
 {
-  if (c->some && c->value == value) {
-    c->run++;
-    return;
-  }
   if (c->some)
     gs_write_varuint(&c->buf, c->run - 1);
   gs_buf_put(&c->buf, value);
@@ -163,23 +159,33 @@ void gs_col_put_rle(gs_col_writer *c, uint8_t value)
   c->run = 1;
 }
 
+/* One number of a run: negative when a count follows. */
+static inline void put_varint(gs_buf *buf, uint64_t magnitude, bool negative, uint64_t run)
+{
+  if (!gs_buf_room(buf, 20))
+    return;
+  uint8_t *p = buf->b.data + buf->b.len;
+  uint8_t sign = negative ? 0x40 : 0;
+  if (magnitude < 0x40) {
+    *p++ = (uint8_t)(magnitude | sign);
+  } else {
+    *p++ = (uint8_t)((magnitude & 0x3f) | sign | 0x80);
+    p = gs_put_varuint(p, magnitude >> 6);
+  }
+  if (run > 1)
+    p = gs_put_varuint(p, run - 2);
+  buf->b.len = (size_t)(p - buf->b.data);
+}
+
 void gs_col_flush_uint(gs_col_writer *c)
 {
-  if (c->run == 0)
-    return;
-  gs_write_varint(&c->buf, (uint64_t)c->value, c->run > 1);
-  if (c->run > 1)
-    gs_write_varuint(&c->buf, c->run - 2);
+  if (c->run > 0)
+    put_varint(&c->buf, (uint64_t)c->value, c->run > 1, c->run);
   c->run = 0;
 }
 
-void gs_col_put_uint(gs_col_writer *c, uint64_t value)
+void gs_col_new_uint(gs_col_writer *c, uint64_t value)
 {
-  /* lib0 starts from 0: zeros in front are counted from the first. */
-  if (c->value == (int64_t)value) {
-    c->run++;
-    return;
-  }
   gs_col_flush_uint(c);
   c->value = (int64_t)value;
   c->run = 1;
@@ -190,23 +196,18 @@ void gs_col_flush_diff(gs_col_writer *c)
   if (c->run == 0)
     return;
   int64_t coded = c->diff * 2 + (c->run > 1);
-  if ((coded < 0 ? -coded : coded) > (int64_t)GS_MAX_SAFE_INTEGER && c->buf.err == GESSO_OK)
+  uint64_t magnitude = (uint64_t)(coded < 0 ? -coded : coded);
+  if (magnitude > GS_MAX_SAFE_INTEGER && c->buf.err == GESSO_OK)
     c->buf.err = GESSO_E_RANGE; /* twice the difference is more than lib0 reads */
-  gs_write_varint(&c->buf, (uint64_t)(coded < 0 ? -coded : coded), coded < 0);
-  if (c->run > 1)
-    gs_write_varuint(&c->buf, c->run - 2);
+  put_varint(&c->buf, magnitude, coded < 0, c->run);
   c->run = 0;
 }
 
-void gs_col_put_diff(gs_col_writer *c, uint64_t value)
+void gs_col_new_diff(gs_col_writer *c, int64_t diff)
 {
-  int64_t diff = (int64_t)value - c->value;
-  if (diff != c->diff) {
-    gs_col_flush_diff(c);
-    c->diff = diff;
-  }
-  c->value = (int64_t)value;
-  c->run++;
+  gs_col_flush_diff(c);
+  c->diff = diff;
+  c->run = 1;
 }
 
 /* lib0 joins all strings before it encodes them, so that halves of a pair that meet become one character. */

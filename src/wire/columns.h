@@ -92,9 +92,37 @@ typedef struct gs_col_writer {
   bool some;
 } gs_col_writer;
 
-void gs_col_put_rle(gs_col_writer *c, uint8_t value);
-void gs_col_put_uint(gs_col_writer *c, uint64_t value);
-void gs_col_put_diff(gs_col_writer *c, uint64_t value);
+void gs_col_new_rle(gs_col_writer *c, uint8_t value);
+void gs_col_new_uint(gs_col_writer *c, uint64_t value);
+void gs_col_new_diff(gs_col_writer *c, int64_t diff);
+
+static inline void gs_col_put_rle(gs_col_writer *c, uint8_t value)
+{
+  if (c->some && c->value == value)
+    c->run++;
+  else
+    gs_col_new_rle(c, value);
+}
+
+static inline void gs_col_put_uint(gs_col_writer *c, uint64_t value)
+{
+  /* lib0 starts from 0: zeros in front are counted from the first. */
+  if (c->value == (int64_t)value)
+    c->run++;
+  else
+    gs_col_new_uint(c, value);
+}
+
+static inline void gs_col_put_diff(gs_col_writer *c, uint64_t value)
+{
+  int64_t diff = (int64_t)value - c->value;
+  c->value = (int64_t)value;
+  if (diff == c->diff)
+    c->run++;
+  else
+    gs_col_new_diff(c, diff);
+}
+
 /* Writes what is left of the last run: for uint and diff columns, before their bytes are used. */
 void gs_col_flush_uint(gs_col_writer *c);
 void gs_col_flush_diff(gs_col_writer *c);

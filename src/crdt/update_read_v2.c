@@ -1,0 +1,302 @@
+/* Reading v2 updates for documents: the records of record.h become the structs of update.h. */
+#include "crdt/record.h"
+#include "crdt/structs.h"
+#include "crdt/update.h"
+#include "gesso/update.h"
+#include "wire/any.h"
+
+static const char past_limit[] = "a clock or length is past 2^31 - 1";
+
+typedef struct input {
+  gs_records r;
+  gesso_doc *doc;
+  gs_update *out;
+  size_t bytes; /* of the update */
+  size_t named; /* bytes of names and keys, which v2 names again in no bytes, but v1 spells out */
+  uint64_t last_id[2]; /* clients that were looked up last, and their indexes; 0: none */
+  uint32_t last_ix[2];
+} input;
+
+/* `which`: ids of left and of right neighbours mostly are of one client each. */
+static uint32_t client_of(input *in, uint64_t id, int which)
+{
+  if (in->last_ix[which] != 0 && in->last_id[which] == id)
+    return in->last_ix[which];
+  gs_reader *rd = &in->r.rd;
+  if (rd->err != GESSO_OK)
+    return 0;
+  uint32_t ix = gs_client_ix(in->doc, id);
+  bool full = in->doc->nclients >= GS_CLIENTS_MAX;
+  if (ix == 0)
+    gs_reader_fail(rd, full ? GESSO_E_LIMIT : GESSO_E_NOMEM, full ? "the document has too many clients" : "out of memory");
+  in->last_id[which] = id;
+  in->last_ix[which] = ix;
+  return ix;
+}
+
+static uint32_t clock_of(input *in, uint64_t clock)
+{
+  if (clock <= GS_CLOCK_MAX)
+    return (uint32_t)clock;
+  gs_reader_fail(&in->r.rd, GESSO_E_LIMIT, past_limit);
+  return 0;
+}
+
+static gs_id id_of(input *in, gs_wire_id id, int which)
+{
+  gs_id out;
+  out.client = client_of(in, id.client, which);
+  out.clock = clock_of(in, id.clock);
+  return out;
+}
+
+static uint32_t key_of(input *in, gs_jstr s)
+{
+  gs_reader *rd = &in->r.rd;
+  gesso_bytes text = s.utf8;
+  gs_buf whole = gs_buf_make(in->doc->alloc);
+  if (rd->err != GESSO_OK)
+    return 0;
+  if (s.low != 0 || s.high != 0) {
+    gs_jstr_write(&whole, s);
+    text = gs_buf_bytes(&whole);
+  }
+  uint32_t key = whole.err == GESSO_OK ? gs_key_of(in->doc, text) : 0;
+  if (key == 0)
+    gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
+  gs_buf_finish(&whole);
+  return key;
+}
+
+/* What a weak link points to is kept as its v1 bytes (weak.h). */
+static uint32_t link_of(input *in, const gs_weak_record *w)
+{
+  gs_buf bytes = gs_buf_make(in->doc->alloc);
+  gs_weak_record_write_v1(&bytes, w);
+  uint32_t key = bytes.err == GESSO_OK ? gs_key_of(in->doc, gs_buf_bytes(&bytes)) : 0;
+  if (key == 0)
+    gs_reader_fail(&in->r.rd, GESSO_E_NOMEM, "out of memory");
+  gs_buf_finish(&bytes);
+  return key;
+}
+
+/* A content that is put together in `made`: its place there stands in raw.len until all have been read, since
+ * `made` moves as it grows. */
+static void set_made(input *in, gs_in *s, size_t from)
+{
+  s->content = (gesso_bytes){ NULL, in->out->made.b.len - from };
+  s->raw.len = from;
+}
+
+static void put_json(input *in, gs_buf *made, gesso_bytes any, bool length_too)
+{
+  gs_buf json = gs_buf_make(in->doc->alloc);
+  gs_reader rd = gs_reader_of(any);
+  if (!gs_any_to_json(&rd, &json) || json.err != GESSO_OK)
+    gs_reader_fail(&in->r.rd, json.err != GESSO_OK ? json.err : rd.err != GESSO_OK ? rd.err : GESSO_E_CORRUPT,
+                   json.err != GESSO_OK ? gesso_status_text(json.err) : "a format or embed is undefined");
+  if (length_too)
+    gs_write_varuint(made, json.b.len);
+  gs_buf_write(made, json.b.data, json.b.len);
+  gs_buf_finish(&json);
+}
+
+static void put_string(gs_buf *made, gs_jstr s)
+{
+  gs_write_varuint(made, gs_jstr_bytes(s));
+  gs_jstr_write(made, s);
+}
+
+static void set_content(input *in, gs_in *s)
+{
+  const gs_record *rec = &in->r.rec;
+  gs_buf *made = &in->out->made;
+  size_t from = made->b.len;
+  switch (s->kind) {
+  case GS_ANY:
+  case GS_BINARY:
+    s->content = rec->value;
+    return;
+  case GS_STRING:
+    s->content = rec->text.utf8;
+    if (rec->text.low == 0 && rec->text.high == 0)
+      return;
+    gs_jstr_write(made, rec->text);
+    break;
+  case GS_JSON: {
+    gs_strings strings = rec->json;
+    for (uint64_t i = 0; i < rec->len; i++)
+      put_string(made, gs_strings_next(&in->r.rd, &strings));
+    break;
+  }
+  case GS_EMBED:
+    put_json(in, made, rec->value, false);
+    break;
+  case GS_FORMAT:
+    put_string(made, rec->text);
+    put_json(in, made, rec->value, true);
+    break;
+  case GS_DOC:
+    put_string(made, rec->text);
+    gs_buf_write(made, rec->value.data, rec->value.len);
+    break;
+  case GS_TYPE:
+    s->type_kind = rec->type_kind;
+    if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
+      s->name = key_of(in, rec->text);
+    else if (rec->type_kind == GESSO_WEAK_LINK)
+      s->name = link_of(in, &rec->weak);
+    return;
+  default:
+    return;
+  }
+  set_made(in, s, from);
+  if (made->err != GESSO_OK)
+    gs_reader_fail(&in->r.rd, made->err, gesso_status_text(made->err));
+}
+
+/* A document that writes v1 must not be out of all proportion to the update. */
+static void check_names(input *in)
+{
+  const gs_record *rec = &in->r.rec;
+  if (rec->kind != GS_TYPE && rec->kind != GS_FORMAT)
+    return;
+  in->named += gs_jstr_bytes(rec->text);
+  if (in->named > gs_proportion(in->bytes, in->r.total))
+    gs_reader_fail(&in->r.rd, GESSO_E_LIMIT, "names are repeated out of all proportion");
+}
+
+static void read_struct(input *in, uint32_t client, gs_in *s)
+{
+  const gs_record *rec = &in->r.rec;
+  uint32_t clock = clock_of(in, rec->clock);
+  *s = (gs_in){ .client = client, .clock = clock, .kind = rec->kind };
+  s->len = clock_of(in, rec->len);
+  if (s->len > GS_CLOCK_MAX - clock)
+    gs_reader_fail(&in->r.rd, GESSO_E_LIMIT, past_limit);
+  if (rec->kind == GS_GC || rec->kind == GS_SKIP)
+    return;
+  s->has_parent = rec->has_parent;
+  s->has_sub = rec->info_sub;
+  if (rec->has_origin)
+    s->origin = id_of(in, rec->origin, 0);
+  if (rec->has_right)
+    s->right_origin = id_of(in, rec->right_origin, 1);
+  if (rec->has_parent) {
+    if (rec->has_root)
+      s->root = key_of(in, rec->root);
+    else
+      s->parent = id_of(in, rec->parent, 0);
+    if (rec->has_sub)
+      s->sub = key_of(in, rec->sub);
+  }
+  if ((s->origin.client == client && s->origin.clock >= clock) ||
+      (s->right_origin.client == client && s->right_origin.clock >= clock) ||
+      (s->parent.client == client && s->parent.clock >= clock))
+    gs_reader_fail(&in->r.rd, GESSO_E_CORRUPT, "a struct refers to itself or a later one");
+  check_names(in);
+  set_content(in, s);
+}
+
+static void begin_client(input *in, uint32_t client)
+{
+  gs_update *out = in->out;
+  gesso_doc *doc = in->doc;
+  gs_reader *rd = &in->r.rd;
+  if (doc->clients[client].in_end != 0)
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "a client appears twice");
+  else if (!gs_grow(doc->alloc, &out->clients, &out->clients_cap, (size_t)out->nclients + 1, sizeof(uint32_t)))
+    gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
+  if (rd->err != GESSO_OK)
+    return;
+  out->clients[out->nclients++] = client;
+  doc->clients[client].in_first = out->n;
+}
+
+static void read_deletes(input *in)
+{
+  gs_reader *rd = &in->r.rd;
+  gs_ranges *dels = &in->out->dels;
+  uint32_t nclients = gs_read_count(rd, 2);
+  for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
+    uint32_t client = client_of(in, gs_read_varuint(rd), 0);
+    uint32_t n = gs_read_count(rd, 2);
+    if (rd->err == GESSO_OK && dels->n + n > GESSO_UPDATE_STRUCTS_MAX)
+      gs_reader_fail(rd, GESSO_E_LIMIT, "too many delete ranges");
+    else if (rd->err == GESSO_OK &&
+             !gs_grow(in->doc->alloc, &dels->v, &dels->cap, (size_t)dels->n + n, sizeof(gs_range)))
+      gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
+    uint64_t at = 0;
+    for (uint32_t k = 0; k < n && rd->err == GESSO_OK; k++) {
+      gs_range d = { .client = client };
+      d.clock = clock_of(in, at + gs_read_varuint(rd));
+      d.len = clock_of(in, gs_read_varuint(rd) + 1);
+      if (d.len > GS_CLOCK_MAX - d.clock)
+        gs_reader_fail(rd, GESSO_E_LIMIT, past_limit);
+      at = (uint64_t)d.clock + d.len;
+      if (rd->err == GESSO_OK)
+        dels->v[dels->n++] = d;
+    }
+  }
+  if (rd->err == GESSO_OK && gs_reader_left(rd) > 0)
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "there are bytes after the update");
+}
+
+void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out)
+{
+  gesso_bytes bytes = { rd->at, gs_reader_left(rd) };
+  input in = { .doc = doc, .out = out, .bytes = bytes.len };
+  gs_records_open(&in.r, doc->alloc, bytes, true);
+  out->made = gs_buf_make(doc->alloc);
+  uint32_t client = 0, blocks = 0;
+  while (gs_records_next(&in.r)) {
+    if (in.r.blocks != blocks) {
+      blocks = in.r.blocks;
+      client = client_of(&in, in.r.rec.client, 0);
+      if (in.r.rd.err == GESSO_OK)
+        begin_client(&in, client);
+    }
+    if (in.r.rd.err == GESSO_OK && out->n == out->cap &&
+        !gs_grow(doc->alloc, &out->v, &out->cap, (size_t)out->n + GS_MIN(in.r.structs + 1, 4096), sizeof(gs_in)))
+      gs_reader_fail(&in.r.rd, GESSO_E_NOMEM, "out of memory");
+    if (in.r.rd.err != GESSO_OK)
+      break;
+    read_struct(&in, client, &out->v[out->n++]);
+    doc->clients[client].in_end = out->n;
+  }
+  if (in.r.rd.err == GESSO_OK)
+    read_deletes(&in);
+  for (uint32_t i = 0; out->made.b.len > 0 && i < out->n; i++) {
+    gs_in *s = &out->v[i];
+    if (s->content.data == NULL && s->content.len > 0)
+      s->content.data = out->made.b.data + s->raw.len;
+    s->raw.len = 0;
+  }
+  *rd = in.r.rd;
+  gs_records_close(&in.r);
+}
+
+bool gs_update_make_raw(gesso_doc *doc, gs_update *up)
+{
+  gs_buf *made = &up->made_raw;
+  made->b.alloc = doc->alloc;
+  size_t at = 0;
+  /* First all are written, then they get their places. */
+  for (int pass = 0; pass < 2; pass++)
+    for (uint32_t i = 0; i < up->nclients; i++) {
+      const gs_client *c = &doc->clients[up->clients[i]];
+      for (gs_in *in = up->v + c->in_first; in < up->v + c->in_end; in++) {
+        if (pass == 0 && in->raw.len == 0) {
+          size_t from = made->b.len;
+          gs_write_in(doc, made, in, 0);
+          if (made->err != GESSO_OK)
+            return false;
+          in->raw = (gesso_bytes){ NULL, made->b.len - from };
+        } else if (pass == 1 && in->raw.data == NULL) {
+          in->raw.data = made->b.data + at;
+          at += in->raw.len;
+        }
+      }
+    }
+  return true;
+}
