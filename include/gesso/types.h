@@ -11,8 +11,9 @@
 extern "C" {
 #endif
 
-/* The root type of that name; made (empty) when there is none. Any kind may be asked for any root:
- * it selects the view, as doc.getMap(name) does in Yjs. 0 when memory is short. */
+/* The root type of that name; made (empty) when there is none, of the kind that is asked for first. Any kind may be asked
+ * for any root, and readers that take one show it as that. 0 when memory is short, when the name is no UTF-8, or
+ * for a kind that no root can have. */
 GESSO_API gesso_type gesso_doc_root(gesso_doc *doc, gesso_bytes name, gesso_type_kind kind);
 
 /* The root type of that name if there is one, 0 otherwise. */
@@ -78,7 +79,7 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_array_get_json(gesso_doc *doc, gesso
 
 /* --- XML. 0: there is none. --- */
 
-/* The siblings of an XML type inside its parent; text is one too. */
+/* The siblings of an XML type inside its parent; text is one too. What is no shared type is passed over. */
 GESSO_API gesso_type gesso_xml_next_sibling(const gesso_doc *doc, gesso_type xml);
 GESSO_API gesso_type gesso_xml_prev_sibling(const gesso_doc *doc, gesso_type xml);
 GESSO_API gesso_type gesso_xml_first_child(const gesso_doc *doc, gesso_type xml);
@@ -116,8 +117,9 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_text_embed_value(gesso_doc *doc, ges
 /* The text as INSERT changes with their attributes. USAGE: no such type. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_get_delta(gesso_doc *doc, gesso_type text, gesso_changes *out);
 
-/* UTF-16 units and UTF-8 bytes of the visible characters of a text: gives the other unit of the same place.
- * A place inside a character goes to its start. USAGE: past the end. */
+/* UTF-16 units and UTF-8 bytes of the visible characters of a text: gives the other unit of the same place. An
+ * embed or type is one unit and one byte. A place inside a character goes to its start. USAGE: past the end, or no
+ * such type. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_utf16_of_bytes(gesso_doc *doc, gesso_type text,
                                                                 uint64_t offset_bytes, uint64_t *out_utf16);
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_bytes_of_utf16(gesso_doc *doc, gesso_type text,

@@ -5,7 +5,7 @@
 
 gesso_type gesso_doc_root(gesso_doc *doc, gesso_bytes name, gesso_type_kind kind)
 {
-  if (gs_utf8_invalid_at(name) != name.len)
+  if (gs_utf8_invalid_at(name) != name.len || (unsigned)kind > GESSO_XML_TEXT)
     return 0;
   uint32_t key = gs_key_of(doc, name);
   if (key == 0 || !gs_types_reserve(doc, 1, 0))

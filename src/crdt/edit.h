@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "crdt/content.h"
 #include "crdt/ops.h"
+#include "crdt/seq.h"
 #include "wire/tree.h"
 
 /* The type, or 0 with *status set: it does not exist (USAGE) or is deleted (DELETED). */
@@ -41,11 +42,6 @@ static inline bool gs_value_is_any(gesso_value v)
 }
 
 /* Where an insertion at `index` goes: behind `end` elements of `item` (item 0: at the front). */
-typedef struct gs_place {
-  gs_ix item;
-  uint32_t end;
-} gs_place;
-
 GESSO_MUST_USE gesso_status gs_place_of(gesso_doc *doc, gesso_type type, uint64_t index, gs_place *out);
 /* Whether going there takes a cut, and of whose structs. */
 static inline uint32_t gs_place_cut_client(const gesso_doc *doc, gs_place p)

@@ -41,14 +41,17 @@ static size_t put_run(gesso_doc *doc, uint32_t slot, gs_ix *left, gs_ix right, c
   const uint8_t *from = plain->at;
   size_t n = 1;
   if (v->kind == GESSO_VALUE_TYPE) {
-    uint32_t name = v->type == GESSO_XML_ELEMENT || v->type == GESSO_XML_HOOK ? gs_key_find(doc, v->bytes) : 0;
+    uint32_t name;
+    if (gs_value_type_name(doc, v, &name) != GESSO_OK)
+      name = 0; /* cannot be: `take` made the key */
     *left = gs_edit_insert_type_reserved(doc, slot, *left, right, v->type, name);
   } else if (v->kind == GESSO_VALUE_BYTES) {
     *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_BINARY, 1, v->bytes);
   } else if (v->kind == GESSO_VALUE_DOC) {
     (void)gs_read_bytes(plain);
     gs_any_skip(plain);
-    *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_DOC, 1, (gesso_bytes){ from, (size_t)(plain->at - from) });
+    *left = gs_edit_insert_reserved(doc, slot, *left, right, GS_DOC, 1,
+                                    (gesso_bytes){ from, (size_t)(plain->at - from) });
     gs_subdoc_join_reserved(doc, &doc->items[*left], v->doc);
   } else {
     for (n = 0; n < count && gs_value_is_any(values[n]); n++)

@@ -3,6 +3,7 @@
 #include "crdt/read.h"
 #include "crdt/read_value.h"
 #include "crdt/seq.h"
+#include "wire/utf8.h"
 
 void gesso_values_free(gesso_values *values)
 {
@@ -161,4 +162,43 @@ gesso_status gesso_array_get_json(gesso_doc *doc, gesso_type array, uint64_t ind
     *out = gs_buf_take(&buf);
   gs_buf_finish(&buf);
   return st;
+}
+
+/* --- text in bytes --- */
+
+gesso_status gesso_text_utf16_of_bytes(gesso_doc *doc, gesso_type text, uint64_t offset_bytes, uint64_t *out_utf16)
+{
+  if (type_of(doc, text) == NULL)
+    return GESSO_E_USAGE;
+  gs_place at;
+  gesso_status st = gs_seq_measure(doc, text, true, offset_bytes, &at, out_utf16);
+  if (st != GESSO_OK || at.item == 0)
+    return st;
+  if (gs_kind(&doc->items[at.item]) != GS_STRING) {
+    *out_utf16 += at.end;
+    return GESSO_OK;
+  }
+  gesso_bytes c = gs_content(doc, &doc->items[at.item]);
+  size_t n = at.end;
+  while (n > 0 && (c.data[n] & 0xc0) == 0x80)
+    n--;
+  *out_utf16 += gs_utf8_utf16_len((gesso_bytes){ c.data, n });
+  return GESSO_OK;
+}
+
+gesso_status gesso_text_bytes_of_utf16(gesso_doc *doc, gesso_type text, uint64_t index_utf16, uint64_t *out_bytes)
+{
+  if (type_of(doc, text) == NULL)
+    return GESSO_E_USAGE;
+  gs_place at;
+  gesso_status st = gs_seq_measure(doc, text, false, index_utf16, &at, out_bytes);
+  if (st != GESSO_OK || at.item == 0)
+    return st;
+  if (gs_kind(&doc->items[at.item]) != GS_STRING) {
+    *out_bytes += at.end;
+    return GESSO_OK;
+  }
+  int pair;
+  *out_bytes += gs_utf8_offset_of(gs_content(doc, &doc->items[at.item]), at.end, &pair);
+  return GESSO_OK;
 }

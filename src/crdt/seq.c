@@ -1,4 +1,5 @@
 #include "crdt/seq.h"
+#include "crdt/content.h"
 
 #include <assert.h>
 
@@ -12,11 +13,29 @@ typedef struct node {
   uint32_t len[FAN];   /* visible length of each */
 } node;
 
+typedef uint32_t widths[FAN];
+
 typedef struct gs_seq {
   node *nodes; /* nodes[0] is unused */
   uint32_t n, cap, free;
   uint32_t root;
+  widths *bytes; /* beside each node's len: UTF-8 bytes. NULL until somebody asks for them */
+  uint32_t bytes_cap;
 } gs_seq;
+
+/* How much something is, in both units. */
+typedef struct extent {
+  uint32_t len, bytes;
+} extent;
+
+static extent extent_of(const gesso_doc *doc, const gs_seq *s, gs_ix ix)
+{
+  const gs_item *it = &doc->items[ix];
+  extent e = { gs_visible_len(it), 0 };
+  if (s->bytes != NULL)
+    e.bytes = e.len > 0 && gs_kind(it) == GS_STRING ? (uint32_t)gs_content(doc, it).len : e.len;
+  return e;
+}
 
 void gs_seq_drop(gesso_doc *doc, uint32_t type)
 {
@@ -24,6 +43,7 @@ void gs_seq_drop(gesso_doc *doc, uint32_t type)
   if (s == NULL)
     return;
   gs_free(doc->alloc, s->nodes, s->cap * sizeof(node));
+  gs_free(doc->alloc, s->bytes, s->bytes_cap * sizeof(widths));
   gs_free(doc->alloc, s, sizeof *s);
   doc->types[type].index = NULL;
 }
@@ -34,11 +54,14 @@ static uint32_t node_new(gesso_doc *doc, gs_seq *s)
   if (ix != 0) {
     s->free = s->nodes[ix].parent;
   } else {
-    if (!gs_grow(doc->alloc, &s->nodes, &s->cap, (size_t)s->n + 1, sizeof(node)))
+    if (!gs_grow(doc->alloc, &s->nodes, &s->cap, (size_t)s->n + 1, sizeof(node)) ||
+        (s->bytes != NULL && !gs_grow(doc->alloc, &s->bytes, &s->bytes_cap, (size_t)s->n + 1, sizeof(widths))))
       return 0;
     ix = s->n++;
   }
-  memset(&s->nodes[ix], 0, offsetof(node, child));
+  memset(&s->nodes[ix], 0, sizeof s->nodes[ix]);
+  if (s->bytes != NULL)
+    memset(s->bytes[ix], 0, sizeof s->bytes[ix]);
   return ix;
 }
 
@@ -48,6 +71,15 @@ static uint32_t sum(const node *nd)
   for (uint32_t i = 0; i < nd->n; i++)
     total += nd->len[i];
   return total;
+}
+
+static extent total(const gs_seq *s, uint32_t ix)
+{
+  extent e = { sum(&s->nodes[ix]), 0 };
+  if (s->bytes != NULL)
+    for (uint32_t i = 0; i < s->nodes[ix].n; i++)
+      e.bytes += s->bytes[ix][i];
+  return e;
 }
 
 static uint32_t place_of(const node *nd, uint32_t child)
@@ -147,6 +179,55 @@ gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *ite
   }
 }
 
+/* Bottom up: the sums of a node need those of its children. No deeper than the tree. */
+static void fill_bytes(const gesso_doc *doc, gs_seq *s, uint32_t ix)
+{
+  const node *nd = &s->nodes[ix];
+  for (uint32_t i = 0; i < nd->n; i++) {
+    if (!nd->leaf)
+      fill_bytes(doc, s, nd->child[i]);
+    s->bytes[ix][i] = nd->leaf ? extent_of(doc, s, nd->child[i]).bytes : total(s, nd->child[i]).bytes;
+  }
+}
+
+gesso_status gs_seq_measure(gesso_doc *doc, uint32_t type, bool by_bytes, uint64_t pos, gs_place *out,
+                            uint64_t *other_out)
+{
+  *out = (gs_place){ 0, 0 };
+  *other_out = 0;
+  if (doc->types[type].length == 0)
+    return pos == 0 ? GESSO_OK : GESSO_E_USAGE;
+  if (doc->types[type].index == NULL && !build(doc, type))
+    return GESSO_E_NOMEM;
+  gs_seq *s = doc->types[type].index;
+  if (s->bytes == NULL) {
+    if (!gs_grow(doc->alloc, &s->bytes, &s->bytes_cap, s->n, sizeof(widths)))
+      return GESSO_E_NOMEM;
+    fill_bytes(doc, s, s->root);
+  }
+  extent all = total(s, s->root);
+  *other_out = by_bytes ? all.len : all.bytes;
+  if (pos >= (by_bytes ? all.bytes : all.len))
+    return pos == (by_bytes ? all.bytes : all.len) ? GESSO_OK : GESSO_E_USAGE;
+  uint32_t at = s->root, left = (uint32_t)pos;
+  *other_out = 0;
+  for (;;) {
+    const node *nd = &s->nodes[at];
+    const uint32_t *here = by_bytes ? s->bytes[at] : nd->len, *there = by_bytes ? nd->len : s->bytes[at];
+    uint32_t i = 0;
+    while (left >= here[i]) {
+      *other_out += there[i];
+      left -= here[i++];
+    }
+    assert(i < nd->n);
+    at = nd->child[i];
+    if (nd->leaf) {
+      *out = (gs_place){ at, left };
+      return GESSO_OK;
+    }
+  }
+}
+
 gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out, uint32_t *end_out)
 {
   gesso_status st = gs_seq_find(doc, type, pos - 1, item_out, end_out);
@@ -173,17 +254,32 @@ uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix)
   return index;
 }
 
-static void bubble(gs_seq *s, uint32_t ix, uint32_t delta)
+/* Tells the nodes above that node ix changed by that much, modulo 2^32: it may be negative. */
+static void bubble(gs_seq *s, uint32_t ix, extent by)
 {
   while (s->nodes[ix].parent != 0) {
-    uint32_t up = s->nodes[ix].parent;
-    s->nodes[up].len[place_of(&s->nodes[up], ix)] += delta; /* modulo 2^32: delta may be negative */
+    uint32_t up = s->nodes[ix].parent, i = place_of(&s->nodes[up], ix);
+    s->nodes[up].len[i] += by.len;
+    if (s->bytes != NULL)
+      s->bytes[up][i] += by.bytes;
     ix = up;
   }
 }
 
+/* Sets how much child i of a node is. Returns the difference. */
+static extent set_extent(gs_seq *s, uint32_t ix, uint32_t i, extent now)
+{
+  extent by = { now.len - s->nodes[ix].len[i], 0 };
+  s->nodes[ix].len[i] = now.len;
+  if (s->bytes != NULL) {
+    by.bytes = now.bytes - s->bytes[ix][i];
+    s->bytes[ix][i] = now.bytes;
+  }
+  return by;
+}
+
 /* Inserts a child at place i of node ix, splitting upwards as needed. False: memory is short. */
-static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t child, uint32_t len)
+static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t child, extent size)
 {
   for (;;) {
     node *nd = &s->nodes[ix];
@@ -201,6 +297,8 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
       sb->n = (uint16_t)(FAN - keep);
       memcpy(sb->child, nd->child + keep, sb->n * sizeof *sb->child);
       memcpy(sb->len, nd->len + keep, sb->n * sizeof *sb->len);
+      if (s->bytes != NULL)
+        memcpy(s->bytes[sibling], s->bytes[ix] + keep, sb->n * sizeof **s->bytes);
       nd->n = (uint16_t)keep;
       for (uint32_t k = 0; k < sb->n; k++) {
         if (sb->leaf)
@@ -218,14 +316,19 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
     memmove(t->child + i + 1, t->child + i, (t->n - i) * sizeof *t->child);
     memmove(t->len + i + 1, t->len + i, (t->n - i) * sizeof *t->len);
     t->child[i] = child;
-    t->len[i] = len;
+    t->len[i] = size.len;
+    if (s->bytes != NULL) {
+      uint32_t *b = s->bytes[to];
+      memmove(b + i + 1, b + i, (t->n - i) * sizeof *b);
+      b[i] = size.bytes;
+    }
     t->n++;
     if (t->leaf)
       doc->leaf_of[child] = to;
     else
       s->nodes[child].parent = to;
     if (sibling == 0) {
-      bubble(s, ix, len);
+      bubble(s, ix, size);
       return true;
     }
     uint32_t up = s->nodes[ix].parent;
@@ -236,18 +339,15 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
       node *u = &s->nodes[up];
       u->n = 1;
       u->child[0] = ix;
-      u->len[0] = sum(&s->nodes[ix]);
       s->nodes[ix].parent = up;
       s->root = up;
+      set_extent(s, up, 0, total(s, ix));
     } else {
       uint32_t p = place_of(&s->nodes[up], ix);
-      uint32_t was = s->nodes[up].len[p];
-      uint32_t now = sum(&s->nodes[ix]);
-      s->nodes[up].len[p] = now;
-      bubble(s, up, now - was);
+      bubble(s, up, set_extent(s, up, p, total(s, ix)));
     }
     child = sibling;
-    len = sum(&s->nodes[sibling]);
+    size = total(s, sibling);
     i = place_of(&s->nodes[up], ix) + 1;
     ix = up;
   }
@@ -268,7 +368,7 @@ void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix)
     }
     i = 0;
   }
-  if (!put(doc, s, leaf, i, ix, gs_visible_len(it)))
+  if (!put(doc, s, leaf, i, ix, extent_of(doc, s, ix)))
     gs_seq_drop(doc, type);
 }
 
@@ -278,14 +378,9 @@ void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix)
   if (s == NULL)
     return;
   uint32_t leaf = doc->leaf_of[ix];
-  node *nd = &s->nodes[leaf];
-  uint32_t i = place_of(nd, ix);
-  uint32_t now = gs_visible_len(&doc->items[ix]);
-  uint32_t delta = now - nd->len[i];
-  if (delta == 0)
-    return;
-  nd->len[i] = now;
-  bubble(s, leaf, delta);
+  extent by = set_extent(s, leaf, place_of(&s->nodes[leaf], ix), extent_of(doc, s, ix));
+  if (by.len != 0 || by.bytes != 0)
+    bubble(s, leaf, by);
 }
 
 void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
@@ -297,8 +392,11 @@ void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
   for (;;) {
     node *nd = &s->nodes[at];
     uint32_t i = place_of(nd, child);
-    if (nd->len[i] != 0)
-      bubble(s, at, 0u - nd->len[i]);
+    extent by = set_extent(s, at, i, (extent){ 0, 0 });
+    if (by.len != 0 || by.bytes != 0)
+      bubble(s, at, by);
+    if (s->bytes != NULL)
+      memmove(s->bytes[at] + i, s->bytes[at] + i + 1, (nd->n - i - 1u) * sizeof **s->bytes);
     memmove(nd->child + i, nd->child + i + 1, (nd->n - i - 1u) * sizeof *nd->child);
     memmove(nd->len + i, nd->len + i + 1, (nd->n - i - 1u) * sizeof *nd->len);
     nd->n--;
@@ -324,12 +422,16 @@ static const char *check_node(const gesso_doc *doc, const gs_seq *s, uint32_t ix
         return "I7 position index: leaf_of";
       if (nd->len[i] != gs_visible_len(&doc->items[*expect]))
         return "I7 position index: length of an item";
+      if (s->bytes != NULL && s->bytes[ix][i] != extent_of(doc, s, *expect).bytes)
+        return "I7 position index: bytes of an item";
       *expect = doc->items[*expect].right;
     } else {
       if (s->nodes[nd->child[i]].parent != ix)
         return "I7 position index: parent";
       if (nd->len[i] != sum(&s->nodes[nd->child[i]]))
         return "I7 position index: sum";
+      if (s->bytes != NULL && s->bytes[ix][i] != total(s, nd->child[i]).bytes)
+        return "I7 position index: sum of bytes";
       const char *why = check_node(doc, s, nd->child[i], expect, depth + 1);
       if (why != NULL)
         return why;

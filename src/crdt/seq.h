@@ -22,6 +22,18 @@ GESSO_MUST_USE gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint
  * made. */
 uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix);
 
+/* A place in a sequence: `end` elements into `item`, where it lies; item 0: at the front, or at the end. */
+typedef struct gs_place {
+  gs_ix item;
+  uint32_t end;
+} gs_place;
+
+/* The item at a position that is counted in UTF-8 bytes, or in elements, how far into it (in that unit), and how much
+ * stands before the item in the other unit; at the end all of that, and no item. What is no string is one byte an
+ * element. From the first call on the index keeps both. USAGE: past the end. NOMEM. */
+GESSO_MUST_USE gesso_status gs_seq_measure(gesso_doc *doc, uint32_t type, bool by_bytes, uint64_t pos, gs_place *out,
+                                           uint64_t *other_out);
+
 /* What happened to an item of a sequence. All of them do nothing when the type has no index. */
 void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix); /* linked after its left neighbour */
 void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix);  /* its visible length changed */

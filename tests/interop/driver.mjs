@@ -152,6 +152,7 @@ export class Driver {
   entries (slot, type) { return this.call('entries', slot, [type], any) }
   mapGet (slot, type, key) { return this.call('map_get', slot, [type, key], any) }
   mapClear (slot, type) { return this.call('map_clear', slot, [type], nothing) }
+  walk (slot, type) { return this.call('walk', slot, [type], any) }
   getDelta (slot, type) { return this.call('get_delta', slot, [type], any) }
   textApplyDelta (slot, type, delta) { return this.call('apply_delta', slot, [type, JSON.stringify(delta)], nothing) }
   textEmbedValue (slot, type, index, value, attributes) {

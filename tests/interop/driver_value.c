@@ -192,11 +192,35 @@ static gesso_status do_embed_value(struct call *c)
   return s == GESSO_OK ? give_number(c, made) : s;
 }
 
+/* Kinds in document order, and of each whether its siblings say the same of it: 0, or 100 more. */
+static gesso_status do_walk(struct call *c)
+{
+  gesso_type root = arg_type(c);
+  gs_buf list = gs_buf_make(NULL), out = gs_buf_make(NULL);
+  uint64_t n = 0;
+  for (gesso_type at = root; (at = gesso_xml_walk_next(c->doc, root, at)) != 0; n++) {
+    gesso_type_kind kind;
+    gesso_type next = gesso_xml_next_sibling(c->doc, at), prev = gesso_xml_prev_sibling(c->doc, at);
+    if (gesso_type_get_kind(c->doc, at, &kind) != GESSO_OK)
+      broken("a type without a kind");
+    bool odd = next != 0 && gesso_xml_prev_sibling(c->doc, next) != at;
+    odd = odd || (prev == 0 ? gesso_xml_first_child(c->doc, gesso_type_parent(c->doc, at)) != at
+                            : gesso_xml_next_sibling(c->doc, prev) != at);
+    gs_any_write_number(&list, kind + (odd ? 100 : 0));
+  }
+  gs_buf_put(&out, 117);
+  gs_write_varuint(&out, n);
+  gs_buf_write(&out, list.b.data, list.b.len);
+  gs_buf_finish(&list);
+  return give(c, &out);
+}
+
 const struct command value_commands[] = {
   { .name = "values", .run = do_values }, /* n type, n index, n count -> any */
   { .name = "entries", .run = do_entries }, /* n type -> any */
   { .name = "map_get", .run = do_map_get }, /* n type, b key -> any */
   { .name = "map_clear", .run = do_map_clear }, /* n type */
+  { .name = "walk", .run = do_walk }, /* n type -> any: kinds */
   { .name = "get_delta", .run = do_get_delta }, /* n type -> any: [{length, insert, attributes?}] */
   { .name = "apply_delta", .run = do_apply_delta }, /* n type, b json */
   { .name = "apply_changes", .run = do_apply_changes }, /* n type, n count, (n kind, n length)..., n count, v... */

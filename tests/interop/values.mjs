@@ -69,6 +69,11 @@ async function compareType (driver, type, ref, seen, path) {
     seen.values += want.length
     await walk(want, refs)
   }
+  if (type instanceof Y.XmlFragment) {
+    const nodes = [...type.createTreeWalker(() => true)]
+    expectEqual(`${path}: nodes in order`, nodes.map(kindOf), await driver.walk(0, ref))
+    seen.nodes += nodes.length
+  }
   const entries = [...type._map].filter(([, item]) => !item.deleted).map(([key, item]) => [key, item.content.getContent()[item.length - 1]])
   if (type instanceof Y.Array || type instanceof Y.XmlFragment && !(type instanceof Y.XmlElement)) return
   const got = await driver.entries(0, ref)
@@ -83,7 +88,7 @@ async function compareType (driver, type, ref, seen, path) {
 }
 
 export async function runValues (getDriver, first, count) {
-  const seen = { types: 0, values: 0 }
+  const seen = { types: 0, values: 0, nodes: 0 }
   const result = { passed: 0, failed: 0 }
   for (let seed = first; seed < first + count; seed++) {
     const driver = getDriver()
@@ -105,6 +110,6 @@ export async function runValues (getDriver, first, count) {
       if (result.failed < 10) console.log(`FAILED values ${seed}: ${error.message}${error.what ? '' : '\n' + error.stack}`)
     }
   }
-  console.log(`${count} sessions read as values: ${seen.types} types, ${seen.values} values in them`)
+  console.log(`${count} sessions read as values: ${seen.types} types, ${seen.values} values in them, ${seen.nodes} nodes of XML walked`)
   return result
 }

@@ -59,7 +59,8 @@ static void a_document_knows_what_it_is_called(void **state)
   gesso_doc_destroy(doc);
   gesso_doc_destroy(other);
 
-  gesso_doc_options o = { .size = sizeof o, .guid = str("g"), .collection_id = str("c"), .meta_json = str(" { \"a\" : 1 } ") };
+  gesso_doc_options o = { .size = sizeof o, .guid = str("g"), .collection_id = str("c") };
+  o.meta_json = str(" { \"a\" : 1 } ");
   doc = gesso_doc_create(&o);
   is_text(gesso_doc_guid(doc), "g");
   is_text(gesso_doc_collection_id(doc), "c");
@@ -89,7 +90,8 @@ static void references_are_counted(void **state)
 static void one_that_was_put_in_is_the_one_that_is_read(void **state)
 {
   (void)state;
-  gesso_doc_options o = { .size = sizeof o, .flags = GESSO_DOC_NO_GC | GESSO_DOC_AUTO_LOAD, .guid = str("sub"), .meta_json = str("[7]") };
+  gesso_doc_options o = { .size = sizeof o, .guid = str("sub"), .meta_json = str("[7]") };
+  o.flags = GESSO_DOC_NO_GC | GESSO_DOC_AUTO_LOAD;
   gesso_doc *sub = gesso_doc_create(&o);
   gesso_doc *doc = parent_of("k", sub);
   assert_ptr_equal(at(doc, "k"), sub);
@@ -165,7 +167,8 @@ static void tell(story *s, char sign, gesso_doc *doc)
 {
   gesso_bytes guid = gesso_doc_guid(doc);
   size_t n = strlen(s->text);
-  (void)snprintf(s->text + n, sizeof s->text - n, "%s%c%.*s", n > 0 ? " " : "", sign, (int)guid.len, (const char *)guid.data);
+  (void)snprintf(s->text + n, sizeof s->text - n, "%s%c%.*s", n > 0 ? " " : "", sign, (int)guid.len,
+                 (const char *)guid.data);
 }
 
 static void on_subdocs(void *ctx, gesso_doc *doc, const gesso_subdocs *e)
@@ -195,7 +198,8 @@ static void observers_hear_of_them(void **state)
   (void)state;
   story s = { "" }, far_s = { "" };
   gesso_subscription id;
-  gesso_doc *doc = doc_of(1), *far = doc_of(2), *a = made_of("a", GESSO_DOC_NO_LOAD), *b = made_of("b", GESSO_DOC_AUTO_LOAD);
+  gesso_doc *doc = doc_of(1), *far = doc_of(2);
+  gesso_doc *a = made_of("a", GESSO_DOC_NO_LOAD), *b = made_of("b", GESSO_DOC_AUTO_LOAD);
   gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP);
   (void)gesso_doc_root(far, str("m"), GESSO_MAP);
   assert_int_equal(gesso_doc_observe_subdocs(doc, on_subdocs, &s, &id), GESSO_OK);
@@ -352,7 +356,8 @@ static gesso_status scenario(scarce *s, gesso_doc *doc, gesso_doc *far)
   static story heard;
   heard.text[0] = 0;
   gesso_subscription id;
-  gesso_doc_options o = { .size = sizeof o, .alloc = &s->al, .guid = str("a guid"), .collection_id = str("c"), .meta_json = str("{\"a\":[1]}") };
+  gesso_doc_options o = { .size = sizeof o, .alloc = &s->al, .guid = str("a guid"), .collection_id = str("c") };
+  o.meta_json = str("{\"a\":[1]}");
   gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY), m = gesso_doc_root(doc, str("m"), GESSO_MAP);
   gesso_doc *sub[3] = { gesso_doc_create(&o), gesso_doc_create(&o), gesso_doc_create(&o) };
   gesso_status st = a != 0 && m != 0 && sub[0] != NULL && sub[1] != NULL && sub[2] != NULL ? GESSO_OK : GESSO_E_NOMEM;

@@ -200,6 +200,26 @@ static void types_tell_what_they_are(void **state)
   gesso_doc_destroy(doc);
 }
 
+static void a_root_shows_itself_as_any_kind(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type a = gesso_doc_root(doc, str("r"), GESSO_ARRAY);
+  gesso_value x = { .kind = GESSO_VALUE_NUMBER, .number = 1 };
+  assert_int_equal(gesso_doc_root(doc, str("r"), GESSO_MAP), a);
+  assert_int_equal(gesso_array_insert(doc, a, 0, &x, 1, NULL), GESSO_OK);
+  assert_int_equal(gesso_map_set(doc, a, str("k"), x, NULL), GESSO_OK);
+  reads_json(doc, a, GESSO_ARRAY, "[1]");
+  reads_json(doc, a, GESSO_MAP, "{\"k\":1}");
+  gesso_type_kind kind;
+  assert_int_equal(gesso_type_get_kind(doc, a, &kind), GESSO_OK);
+  assert_int_equal(kind, GESSO_ARRAY);
+  assert_int_equal(gesso_doc_root(doc, str("other"), (gesso_type_kind)7), 0);
+  assert_int_equal(gesso_doc_root(doc, str("\xff"), GESSO_MAP), 0);
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -207,6 +227,7 @@ int main(void)
     cmocka_unit_test(old_json_strings_and_binary_are_read),
     cmocka_unit_test(maps_are_read_by_key_and_whole),
     cmocka_unit_test(types_tell_what_they_are),
+    cmocka_unit_test(a_root_shows_itself_as_any_kind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

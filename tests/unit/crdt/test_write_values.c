@@ -94,7 +94,11 @@ static void malformed_values_change_nothing(void **state)
     assert_int_equal(gesso_array_insert(doc, a, 0, two, 2, NULL), GESSO_E_USAGE);
     assert_int_equal(gesso_text_embed_value(doc, t, 0, bad[i], NONE, NULL), GESSO_E_USAGE);
   }
-  gesso_value no_json[] = { { .kind = GESSO_VALUE_BIGINT }, { .kind = GESSO_VALUE_UNDEFINED }, { .kind = GESSO_VALUE_BYTES } };
+  gesso_value no_json[] = {
+    { .kind = GESSO_VALUE_BIGINT },
+    { .kind = GESSO_VALUE_UNDEFINED },
+    { .kind = GESSO_VALUE_BYTES },
+  };
   for (size_t i = 0; i < 3; i++)
     assert_int_equal(gesso_text_embed_value(doc, t, 0, no_json[i], NONE, NULL), GESSO_E_USAGE);
   gesso_buffer sv;
@@ -109,14 +113,13 @@ static void deltas_are_applied_and_read(void **state)
   (void)state;
   gesso_doc *doc = doc_of(1);
   gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
-  assert_int_equal(gesso_text_apply_delta(doc, t, str("[{\"insert\":\"plain \"},{\"insert\":\"bold\",\"attributes\":{\"b\":true}},"
-                                                      "{\"insert\":{\"img\":1}},{\"insert\":\"\"},{},{\"insert\":\" \\ud83d\\ude00\"}]")),
-                   GESSO_OK);
-  reads_delta(doc, t, "[{\"insert\":\"plain \"},{\"insert\":\"bold\",\"attributes\":{\"b\":true}},{\"insert\":{\"img\":1}},"
-                      "{\"insert\":\" \xf0\x9f\x98\x80\"}]");
-  assert_int_equal(gesso_text_apply_delta(doc, t, str("[{\"retain\":3},{\"delete\":4},{\"retain\":2,\"attributes\":{\"b\":null,"
-                                                      "\"c\":[1]}}]")),
-                   GESSO_OK);
+  static const char first[] = "[{\"insert\":\"plain \"},{\"insert\":\"bold\",\"attributes\":{\"b\":true}},"
+                              "{\"insert\":{\"img\":1}},{\"insert\":\"\"},{},{\"insert\":\" \\ud83d\\ude00\"}]";
+  static const char second[] = "[{\"retain\":3},{\"delete\":4},{\"retain\":2,\"attributes\":{\"b\":null,\"c\":[1]}}]";
+  assert_int_equal(gesso_text_apply_delta(doc, t, str(first)), GESSO_OK);
+  reads_delta(doc, t, "[{\"insert\":\"plain \"},{\"insert\":\"bold\",\"attributes\":{\"b\":true}},"
+                      "{\"insert\":{\"img\":1}},{\"insert\":\" \xf0\x9f\x98\x80\"}]");
+  assert_int_equal(gesso_text_apply_delta(doc, t, str(second)), GESSO_OK);
   gesso_changes d;
   assert_int_equal(gesso_text_get_delta(doc, t, &d), GESSO_OK);
   assert_int_equal(d.count, 5);
@@ -133,7 +136,12 @@ static void deltas_are_applied_and_read(void **state)
   gesso_bytes key = str("b");
   gesso_value hello = text("hello");
   gesso_change changes[] = {
-    { .kind = GESSO_CHANGE_INSERT, .values = &hello, .nvalues = 1, .attribute_keys = &key, .attribute_values = &yes, .nattributes = 1 },
+    { .kind = GESSO_CHANGE_INSERT,
+      .values = &hello,
+      .nvalues = 1,
+      .attribute_keys = &key,
+      .attribute_values = &yes,
+      .nattributes = 1 },
     { .kind = GESSO_CHANGE_INSERT, .values = &img, .nvalues = 1 },
     { .kind = GESSO_CHANGE_DELETE, .length = 1000 },
     { .kind = GESSO_CHANGE_RETAIN, .length = 2 },
@@ -151,8 +159,10 @@ static void malformed_deltas_change_nothing(void **state)
   gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
   type_in(doc, t, 0, "abc");
   static const char *const bad[] = {
-    "", "{}", "[1]", "[null]", "[{\"insert\":null}]", "[{\"retain\":-1}]", "[{\"retain\":1.5}]", "[{\"delete\":\"1\"}]",
-    "[{\"insert\":\"x\",\"attributes\":[]}]", "[{\"insert\":\"x\"},{\"retain\":1e300}]", "[{\"insert\":\"x\"},{\"delete\":true}]",
+    "", "{}", "[1]", "[null]",
+    "[{\"insert\":null}]", "[{\"retain\":-1}]", "[{\"retain\":1.5}]", "[{\"delete\":\"1\"}]",
+    "[{\"insert\":\"x\",\"attributes\":[]}]", "[{\"insert\":\"x\"},{\"retain\":1e300}]",
+    "[{\"insert\":\"x\"},{\"delete\":true}]",
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_int_equal(gesso_text_apply_delta(doc, t, str(bad[i])), GESSO_E_USAGE);
@@ -197,6 +207,9 @@ static gesso_status edit_everything(gesso_doc *doc)
   gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY);
   if (m == 0 || t == 0 || a == 0)
     return GESSO_E_NOMEM;
+  static const char first[] = "[{\"insert\":\"some text\",\"attributes\":{\"b\":true}},{\"insert\":{\"e\":[1]}},"
+                              "{\"insert\":\"and more of it\",\"attributes\":{\"c\":\"red\"}},{\"retain\":3}]";
+  static const char second[] = "[{\"retain\":3},{\"delete\":4},{\"retain\":9,\"attributes\":{\"b\":null}}]";
   gesso_value list[] = { number(1), text("a piece of text that is long enough"), json("{\"k\":[1,2,\"\\n\"]}") };
   gesso_bytes keys[] = { str("3"), str("b"), str("1") };
   gesso_value object = { .kind = GESSO_VALUE_OBJECT, .keys = keys, .items = list, .count = 3 };
@@ -205,10 +218,9 @@ static gesso_status edit_everything(gesso_doc *doc)
   if (st == GESSO_OK)
     st = gesso_array_insert(doc, a, 0, values, 3, NULL);
   if (st == GESSO_OK)
-    st = gesso_text_apply_delta(doc, t, str("[{\"insert\":\"some text\",\"attributes\":{\"b\":true}},{\"insert\":{\"e\":[1]}},"
-                                            "{\"insert\":\"and more of it\",\"attributes\":{\"c\":\"red\"}},{\"retain\":3}]"));
+    st = gesso_text_apply_delta(doc, t, str(first));
   if (st == GESSO_OK)
-    st = gesso_text_apply_delta(doc, t, str("[{\"retain\":3},{\"delete\":4},{\"retain\":9,\"attributes\":{\"b\":null}}]"));
+    st = gesso_text_apply_delta(doc, t, str(second));
   if (st == GESSO_OK)
     st = gesso_text_embed_value(doc, t, 2, object, str("{\"x\":{}}"), NULL);
   return st;
