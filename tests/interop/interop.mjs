@@ -20,6 +20,7 @@ import {
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runEvents } from './events.mjs'
+import { runOld } from './old.mjs'
 import { runSubdocs } from './subdocs.mjs'
 import { runValues } from './values.mjs'
 import { runPositions } from './positions.mjs'
@@ -244,6 +245,7 @@ if (options.replay) {
     [runBytes, options.bytes],
     [runEdits, options.edits],
     [runEvents, options.events],
+    [runOld, 1],
     [runPositions, options.positions],
     [runSnapshots, options.snapshots],
     [runSubdocs, options.subdocs],
