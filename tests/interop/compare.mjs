@@ -58,6 +58,9 @@ export function yjsContent (doc) {
 
 const rootKind = { map: Kind.map, array: Kind.array, text: Kind.text, xml: Kind.xmlFragment }
 
+export const openGessoRoots = (driver, slot) =>
+  Promise.all(Object.entries(roots).map(([name, type]) => driver.root(slot, name, rootKind[type])))
+
 export async function gessoContent (driver, slot) {
   const out = {}
   for (const [name, type] of Object.entries(roots)) {

@@ -11,11 +11,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import * as Y from 'yjs'
-import { makeSession } from './session.mjs'
+import { makeSession, openRoots } from './session.mjs'
 import { Driver, NO_GC } from './driver.mjs'
 import { Random } from './random.mjs'
 import {
-  deleteSet, equalBytes, expectEqual, gessoContent, parsed, receive, settle, wellFormed, yjsContent, yjsPending, yjsStateVector
+  deleteSet, equalBytes, expectEqual, gessoContent, openGessoRoots, parsed, receive, settle, wellFormed, yjsContent, yjsPending, yjsStateVector
 } from './compare.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
@@ -58,11 +58,17 @@ const prefixes = { all: 0, stalled: 0, sessions: new Set(), ends: [] }
 const waitingOf = doc => ({ stateVector: yjsStateVector(doc), ...yjsPending(doc) })
 
 // The whole comparison of one delivery. `delivery` is any list of updates, in any order.
-async function checkDelivery (driver, { seed, delivery, gc }) {
+async function checkDelivery (driver, { seed, delivery, gc, opened }) {
   const r = new Random(seed * 7919 + 1)
   const mark = r.below(delivery.length + 1) // where the diffs start from
   const deliver = (slot, { v2, bytes }) => v2 ? driver.applyV2(slot, bytes) : driver.apply(slot, bytes)
   await Promise.all([driver.create(0, 1, gc ? 0 : NO_GC), driver.create(1, 2), driver.create(2, 3)])
+  if (opened) await openGessoRoots(driver, 0)
+  const newReference = () => {
+    const doc = new Y.Doc({ gc })
+    if (opened) openRoots(doc)
+    return doc
+  }
   // Everything is asked for at once; the answers are compared as they come.
   const answers = delivery.map(update => ({
     applied: deliver(0, update),
@@ -71,9 +77,9 @@ async function checkDelivery (driver, { seed, delivery, gc }) {
     checked: driver.check(0)
   }))
   answers.forEach(a => Object.values(a).forEach(p => p.catch(() => {})))
-  let reference = new Y.Doc({ gc })
+  let reference = newReference()
   const behind = new Y.Doc()
-  const settled = new Y.Doc({ gc })
+  const settled = newReference()
   let settledUpTo = 0
   let stateVectorAtMark = Y.encodeStateVector(reference)
   for (let i = 0; i < delivery.length; i++) {
@@ -190,7 +196,7 @@ function report (session, error) {
   mkdirSync(options.failures, { recursive: true })
   const file = join(options.failures, `session-${session.seed}.json`)
   const updates = session.delivery.map(u => (u.v2 ? 'v2 ' : 'v1 ') + Buffer.from(u.bytes).toString('hex'))
-  writeFileSync(file, JSON.stringify({ seed: session.seed, gc: session.gc, updates }, null, 1) + '\n')
+  writeFileSync(file, JSON.stringify({ seed: session.seed, gc: session.gc, opened: session.opened, updates }, null, 1) + '\n')
   console.log(`FAILED session ${session.seed}: ${error.message}${error.what ? '' : '\n' + error.stack}`)
   console.log(`  ${updates.length} updates are left of it in ${file}; again: make interop REPLAY=${file}`)
   for (const [i, u] of updates.slice(0, 6).entries()) console.log(`  ${i + 1}: ${u.length > 400 ? u.slice(0, 400) + '...' : u}`)
@@ -230,7 +236,7 @@ const started = Date.now()
 if (options.replay) {
   const file = JSON.parse(readFileSync(options.replay, 'utf8'))
   const delivery = file.updates.map(u => ({ v2: u.startsWith('v2 '), bytes: new Uint8Array(Buffer.from(u.slice(3), 'hex')) }))
-  await runSession({ seed: file.seed, gc: file.gc, delivery }, false)
+  await runSession({ seed: file.seed, gc: file.gc, opened: file.opened, delivery }, false)
 } else {
   const first = Number(options.seed ?? options.first)
   const count = options.seed ? 1 : Number(options.sessions)

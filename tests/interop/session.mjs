@@ -291,7 +291,8 @@ class Client {
 
 // All updates of a session, and what somebody received: shuffled, repeated, now and then merged or
 // replaced by a whole state. Of the sessions a third is in v1, a third in v2 and a third in both; a quarter
-// is for documents that keep deleted content.
+// is for documents that keep deleted content; half for documents that know from the start which root is a text, as
+// only those are cleaned of formats that do nothing.
 export function makeSession (seed) {
   const r = new Random(seed)
   const pool = []
@@ -357,9 +358,7 @@ export function makeSession (seed) {
   if (r.chance(0.15)) delivery = delivery.filter(() => !r.chance(0.1))
   const modes = new Random(seed * 31 + 7)
   const share = modes.pick([0, 0.5, 1])
-  return {
-    seed,
-    gc: modes.chance(0.75),
-    delivery: delivery.map(update => modes.chance(share) ? { v2: true, bytes: twinOf.get(update) } : { v2: false, bytes: update })
-  }
+  const gc = modes.chance(0.75)
+  delivery = delivery.map(update => modes.chance(share) ? { v2: true, bytes: twinOf.get(update) } : { v2: false, bytes: update })
+  return { seed, gc, opened: modes.chance(0.5), delivery }
 }
