@@ -17,8 +17,11 @@ static void mark_deleted(gesso_doc *doc, gs_ix ix)
   }
   gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
   gs_txn_changed(doc, slot->type, slot->key);
-  if (gs_kind(it) == GS_DOC)
+  if (gs_kind(it) == GS_DOC) {
     gs_subdoc_deleted(doc);
+    if (doc->undo != NULL && it->clock < gs_before(doc, gs_client_of(it)))
+      doc->undo_echoes++; /* Yjs destroys the subdocument in a transaction of its own */
+  }
 }
 
 /* The value of the first key from that slot on. */

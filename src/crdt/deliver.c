@@ -284,16 +284,21 @@ static void call(gesso_doc *doc, const gs_delivery *d, const gs_call *c)
   }
 }
 
-void gs_observe_deliver(gesso_doc *doc, gs_delivery *d)
+void gs_observe_queue(gesso_doc *doc, gs_delivery *d)
 {
   gs_observers *o = doc->observers;
   d->next = NULL;
   *o->queue_end = d;
   o->queue_end = &d->next;
+}
+
+void gs_observe_deliver(gesso_doc *doc)
+{
+  gs_observers *o = doc->observers;
   if (o->delivering)
     return;
   o->delivering = true;
-  while ((d = o->queue) != NULL) {
+  for (gs_delivery *d; (d = o->queue) != NULL;) {
     for (uint32_t i = 0; i < d->ncalls; i++)
       call(doc, d, &d->calls[i]);
     o->queue = d->next;

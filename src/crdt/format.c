@@ -247,8 +247,10 @@ static void full_cleanup(gesso_doc *doc, uint32_t type)
   unmark_gap(doc, last);
 }
 
-static bool needs_cleanup(const gesso_doc *doc)
+bool gs_format_is_due(const gesso_doc *doc)
 {
+  if (!doc->txn.remote)
+    return false;
   if (doc->txn.fmt_lost)
     return true;
   for (uint32_t i = 0; i < doc->txn.nformatted; i++) {
@@ -259,10 +261,10 @@ static bool needs_cleanup(const gesso_doc *doc)
   return false;
 }
 
-static void unmark_gaps(gesso_doc *doc, uint32_t ndels)
+static void unmark_gaps(gesso_doc *doc, const gs_ranges *deleted)
 {
-  for (uint32_t i = 0; i < ndels; i++) {
-    gs_range r = doc->txn.dels.v[i];
+  for (uint32_t i = 0; i < deleted->n; i++) {
+    gs_range r = deleted->v[i];
     gs_pos p = gs_structs_find(doc, r.client, r.clock);
     do {
       gs_ix ix = gs_struct_at(doc, r.client, p);
@@ -274,11 +276,9 @@ static void unmark_gaps(gesso_doc *doc, uint32_t ndels)
   }
 }
 
-void gs_format_cleanup(gesso_doc *doc)
+void gs_format_cleanup(gesso_doc *doc, const gs_ranges *deleted)
 {
-  if (!needs_cleanup(doc))
-    return;
-  gs_txn *txn = &doc->txn;
+  const gs_txn *txn = &doc->txn;
   uint32_t *full = NULL, nfull = 0, cap = 0;
   /* Texts that got a format, or lost one: all of them is looked through. work_next marks membership. */
   const uint32_t listed = UINT32_MAX;
@@ -301,10 +301,8 @@ void gs_format_cleanup(gesso_doc *doc)
       full[nfull++] = doc->slots[it->slot].type;
     } while (gs_pos_next(doc, client, &p));
   }
-  /* Cleaning deletes more, at the end of this list: those need no look. */
-  uint32_t ndels = txn->dels.n;
-  for (uint32_t i = 0; i < ndels; i++) {
-    gs_range r = txn->dels.v[i];
+  for (uint32_t i = 0; i < deleted->n; i++) {
+    gs_range r = deleted->v[i];
     gs_pos p = gs_structs_find(doc, r.client, r.clock);
     do {
       gs_ix ix = gs_struct_at(doc, r.client, p);
@@ -319,7 +317,7 @@ void gs_format_cleanup(gesso_doc *doc)
         continue;
       if (gs_kind(it) == GS_FORMAT) {
         if (!gs_grow(doc->alloc, &full, &cap, (size_t)nfull + 1, sizeof *full)) {
-          unmark_gaps(doc, ndels);
+          unmark_gaps(doc, deleted);
           goto out;
         }
         t->work_next = listed;
@@ -329,7 +327,7 @@ void gs_format_cleanup(gesso_doc *doc)
       }
     } while (gs_pos_next(doc, r.client, &p));
   }
-  unmark_gaps(doc, ndels);
+  unmark_gaps(doc, deleted);
   for (uint32_t i = 0; i < nfull; i++) {
     doc->types[full[i]].work_next = 0;
     full_cleanup(doc, full[i]);

@@ -42,8 +42,11 @@ void gs_attrs_finish(gs_attrs *a);
  * `curr` is where the caller stands. Returns how many. */
 uint32_t gs_format_gap(gesso_doc *doc, gs_ix start, gs_ix curr, const gs_attrs *start_attrs, gs_attrs *curr_attrs);
 
+/* Whether the running transaction brought remote changes to text that has formats. */
+bool gs_format_is_due(const gesso_doc *doc);
 /* After remote changes: deletes the formats that they made redundant, as every Yjs client does
- * (Yjs: cleanupYTextAfterTransaction). Leaves them when memory is short. */
-void gs_format_cleanup(gesso_doc *doc);
+ * (Yjs: cleanupYTextAfterTransaction). `deleted` is what the transaction deleted. Leaves them when memory is
+ * short. */
+void gs_format_cleanup(gesso_doc *doc, const gs_ranges *deleted);
 
 #endif

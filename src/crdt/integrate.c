@@ -81,6 +81,8 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
     doc->items[it->right].left = ix;
   else
     slot->tail = ix;
+  if (key != 0 && it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left]))
+    gs_item_delete(doc, it->left); /* the new item is the value of this key now */
   gs_structs_append_reserved(doc, gs_client_of(it), ix);
   unsigned kind = gs_kind(it);
   if (kind == GS_DELETED) {
@@ -95,8 +97,6 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
   if (key == 0) {
     doc->types[type].length += gs_visible_len(it);
     gs_seq_inserted(doc, type, ix);
-  } else if (it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left])) {
-    gs_item_delete(doc, it->left); /* the new item is the value of this key now */
   }
   gs_txn_changed(doc, type, key);
   it = &doc->items[ix];

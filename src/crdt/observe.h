@@ -5,8 +5,10 @@
  *   gs_observe_changes   before formats are cleaned up and anything is collected: end hooks; the events of types
  *                        are read into a delivery
  *   gs_observe_result    after all that: state vectors and updates join the delivery
- *   gs_observe_deliver   when the transaction is over: the callbacks run. Transactions that they make queue
- *                        their own deliveries behind
+ *   gs_observe_queue, gs_observe_deliver   when the transaction is over: the callbacks run. Transactions that they
+ *                        make queue their own deliveries behind
+ *
+ * Cleaning up formats after remote changes is a transaction of its own, whose delivery is queued behind.
  *
  * Preparing may fail for lack of memory; the transaction stands all the same. */
 #ifndef GS_CRDT_OBSERVE_H
@@ -146,7 +148,9 @@ GESSO_MUST_USE bool gs_call_later(gesso_doc *doc, gs_delivery *d, gesso_subscrip
                                   size_t count);
 /* Reads the events of types and adds their callbacks (gather.c). */
 GESSO_MUST_USE gesso_status gs_gather_events(gesso_doc *doc, gs_delivery *d);
-void gs_observe_deliver(gesso_doc *doc, gs_delivery *d);
+void gs_observe_queue(gesso_doc *doc, gs_delivery *d);
+/* Runs what is queued, unless that is being done. */
+void gs_observe_deliver(gesso_doc *doc);
 
 static inline bool gs_observes(const gesso_doc *doc, gs_sub_kind kind)
 {

@@ -8,6 +8,8 @@
 #include "crdt/undo.h"
 #include "crdt/update.h"
 
+#include <stdlib.h>
+
 void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
@@ -244,15 +246,6 @@ static void trim(gesso_doc *doc)
   }
 }
 
-/* What changes from here on is no edit: those who undo and those who watch types look before. */
-static gs_delivery *tell_of_edits(gesso_doc *doc, gesso_status *st)
-{
-  if (doc->txn.dels_lost)
-    *st = find_deletions(doc);
-  gs_ranges_normalise(&doc->txn.dels);
-  return gs_observe_changes(doc, st);
-}
-
 static bool changed(const gesso_doc *doc)
 {
   const gs_txn *txn = &doc->txn;
@@ -264,22 +257,95 @@ static bool changed(const gesso_doc *doc)
   return false;
 }
 
+static int by_first_deletion(const void *a, const void *b, void *ctx)
+{
+  const gesso_doc *doc = ctx;
+  const gs_range *x = a, *y = b;
+  if (x->client == y->client)
+    return x->clock < y->clock ? -1 : x->clock > y->clock;
+  return doc->clients[x->client].del_rank < doc->clients[y->client].del_rank ? -1 : 1;
+}
+
+/* Deletes redundant formats, before anything is collected. As in Yjs that is a transaction of its own: what it
+ * deletes is handed back, and the transaction that is about to end knows nothing of it. */
+static gs_ranges clean_formats(gesso_doc *doc, bool *lost)
+{
+  gs_txn *txn = &doc->txn;
+  gs_ranges dels = txn->dels;
+  bool was_lost = txn->dels_lost;
+  txn->dels = (gs_ranges){ 0 };
+  txn->dels_lost = false;
+  txn->ndel_clients = 0;
+  txn->epoch++;
+  /* It matters to Yjs what it looks at first, and so it does here. */
+  if (dels.n > 1)
+    qsort_r(dels.v, dels.n, sizeof *dels.v, by_first_deletion, doc);
+  gs_format_cleanup(doc, &dels);
+  gs_ranges_normalise(&dels);
+  txn->epoch--;
+  gs_ranges cleaned = txn->dels;
+  *lost = txn->dels_lost;
+  txn->dels = dels;
+  txn->dels_lost = was_lost;
+  gs_ranges_normalise(&cleaned);
+  return cleaned;
+}
+
+/* The update of the transaction, in which that of the cleanup after it is told too. */
+static gesso_status write_both(gesso_doc *doc, const gs_ranges *cleaned, gesso_buffer *out)
+{
+  gs_ranges *d = &doc->txn.dels;
+  if (!gs_grow(doc->alloc, &d->v, &d->cap, (size_t)d->n + cleaned->n, sizeof *d->v))
+    return GESSO_E_NOMEM;
+  memcpy(d->v + d->n, cleaned->v, cleaned->n * sizeof *d->v);
+  d->n += cleaned->n;
+  gs_ranges_normalise(d);
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gs_write_txn(doc, &buf);
+  gesso_status st = buf.err;
+  if (st == GESSO_OK)
+    *out = gs_buf_take(&buf);
+  gs_buf_finish(&buf);
+  return st;
+}
+
+static gesso_status write_updates(gesso_doc *doc, gs_delivery *d, const gs_ranges *cleaned, gesso_buffer *update_out)
+{
+  gesso_status st = GESSO_OK;
+  gesso_buffer *own_out = cleaned->n == 0 ? update_out : NULL;
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  if ((own_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
+    gs_write_txn(doc, &buf);
+    st = buf.err;
+  }
+  if (d != NULL) {
+    gesso_status told = gs_observe_result(doc, d, &buf, own_out);
+    if (told != GESSO_OK)
+      st = told;
+  }
+  if (own_out != NULL && buf.err == GESSO_OK)
+    *own_out = gs_buf_take(&buf);
+  else if (update_out != NULL && cleaned->n > 0) {
+    gesso_status both = write_both(doc, cleaned, update_out);
+    if (both != GESSO_OK)
+      st = both;
+  }
+  gs_buf_finish(&buf);
+  return st;
+}
+
 gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
 {
   gs_txn *txn = &doc->txn;
-  gesso_status st = GESSO_OK;
-  gs_delivery *d = doc->observers != NULL ? tell_of_edits(doc, &st) : NULL;
-  if (txn->remote)
-    gs_format_cleanup(doc);
-  if (txn->dels_lost) {
-    gesso_status found = find_deletions(doc);
-    if (found != GESSO_OK)
-      st = found;
-  }
+  gesso_status st = GESSO_OK, s;
+  if (txn->dels_lost)
+    st = find_deletions(doc);
   gs_ranges_normalise(&txn->dels);
-  gesso_status noted = gs_subdocs_end(doc);
-  if (noted != GESSO_OK)
-    st = noted;
+  gs_delivery *d = doc->observers != NULL ? gs_observe_changes(doc, &st) : NULL;
+  bool clean = gs_format_is_due(doc), cleaned_lost = false;
+  gs_ranges cleaned = clean ? clean_formats(doc, &cleaned_lost) : (gs_ranges){ 0 };
+  if ((s = gs_subdocs_end(doc)) != GESSO_OK)
+    st = s;
   collect(doc);
   merge_deleted(doc);
   merge_new(doc);
@@ -297,23 +363,11 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
     doc->deleted = (gs_ranges){ 0 };
   }
-  gs_buf buf = gs_buf_make(doc->mem.inner);
-  if ((update_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
-    gs_write_txn(doc, &buf);
-    if (buf.err != GESSO_OK)
-      st = buf.err;
-  }
-  if (d != NULL) {
-    gesso_status told = gs_observe_result(doc, d, &buf, update_out);
-    if (told != GESSO_OK)
-      st = told;
-  }
-  if (update_out != NULL && buf.err == GESSO_OK)
-    *update_out = gs_buf_take(&buf);
-  gs_buf_finish(&buf);
+  if ((s = write_updates(doc, d, &cleaned, update_out)) != GESSO_OK)
+    st = s;
   for (uint32_t i = 0; i < txn->nformatted; i++)
     doc->types[txn->formatted[i]].fmt_listed = false;
-  if (txn->dels_lost)
+  if (txn->dels_lost && !cleaned_lost)
     for (uint32_t i = 1; i < doc->nitems; i++)
       doc->items[i].head &= ~(uint32_t)GS_ITEM_DELNOW;
   for (uint32_t i = 0; i < txn->ntouched; i++)
@@ -328,7 +382,18 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = false;
   txn->epoch++;
   if (d != NULL)
-    gs_observe_deliver(doc, d);
+    gs_observe_queue(doc, d);
+  if (clean && (cleaned.n > 0 || cleaned_lost || doc->observers != NULL)) {
+    gs_free(doc->alloc, txn->dels.v, txn->dels.cap * sizeof *txn->dels.v);
+    txn->dels = cleaned;
+    txn->dels_lost = cleaned_lost;
+    txn->local = true;
+    s = gs_txn_end(doc, NULL);
+    return s != GESSO_OK ? s : st;
+  }
+  gs_free(doc->alloc, cleaned.v, cleaned.cap * sizeof *cleaned.v);
+  if (doc->observers != NULL)
+    gs_observe_deliver(doc);
   if (doc->subdocs != NULL && (doc->observers == NULL || !doc->observers->delivering))
     gs_subdocs_leave(doc);
   if (doc->undo_echoes > 0)

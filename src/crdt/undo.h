@@ -118,7 +118,8 @@ gs_ix gs_idset_next(gesso_doc *doc, gs_idset_walk *w, gesso_status *st);
 void gs_stack_item_finish(gesso_undo *u, gs_stack_item *item);
 gs_stack_item *gs_undo_find_item(gesso_undo *u, uint64_t serial);
 
-/* Runs the empty transactions that Yjs makes when it clears redo stacks, if anybody would record them. */
+/* Runs the empty transactions that Yjs makes when it clears redo stacks or destroys subdocuments, if anybody would
+ * record them: a manager of a whole document does. */
 void gs_undo_echo(gesso_doc *doc);
 
 /* --- undo_tell.c --- */
