@@ -99,7 +99,7 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_doc_begin_with(gesso_doc *doc, gesso
 
 /* Ends the transaction. With `update_out` non-NULL and the outermost commit, *update_out receives
  * one v1 update of everything integrated since begin (new structs, and the deletions made in this
- * transaction), or an empty buffer when nothing changed; what went pending is not in it.
+ * transaction and by the cleaning up of formats after it), or an empty buffer when nothing changed; what went pending is not in it.
  * NOMEM: the transaction has ended all the same, only the update could not be built, or not all of the
  * observers (gesso/events.h) were told. */
 GESSO_API gesso_status gesso_doc_commit(gesso_doc *doc, gesso_buffer *update_out);

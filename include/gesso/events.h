@@ -11,8 +11,8 @@
  *
  * Order, as in Yjs: observers of types in the order in which the types changed first, deep observers, transaction
  * observers, update observers of version 1, then 2, subdocument observers. The delta, keys and paths are those of
- * Yjs 13 (YEvent.delta, .changes.keys, .path). Reading them changes nothing, and the cleaning up of redundant formats
- * after remote changes, which is part of the transaction, has no events (docs/compat.md).
+ * Yjs 13 (YEvent.delta, .changes.keys, .path). Reading them changes nothing. Redundant formats are cleaned up after
+ * remote changes in a local transaction of its own without origin, as in Yjs.
  *
  * A document without observers pays nothing for them. If memory runs out while events are gathered, the
  * transaction stands, gesso_doc_commit (or the edit) answers NOMEM, and the callbacks that could not be

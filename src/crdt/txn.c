@@ -342,6 +342,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     st = find_deletions(doc);
   gs_ranges_normalise(&txn->dels);
   gs_delivery *d = doc->observers != NULL ? gs_observe_changes(doc, &st) : NULL;
+  if (doc->observers != NULL)
+    gs_observe_forget(doc);
   bool clean = gs_format_is_due(doc), cleaned_lost = false;
   gs_ranges cleaned = clean ? clean_formats(doc, &cleaned_lost) : (gs_ranges){ 0 };
   if ((s = gs_subdocs_end(doc)) != GESSO_OK)
@@ -374,8 +376,6 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     gs_runs_pack(doc, txn->touched[i]);
   gs_items_compact(doc);
   trim(doc);
-  if (doc->observers != NULL)
-    gs_observe_forget(doc);
   gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = txn->ndel_clients = 0;

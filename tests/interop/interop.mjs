@@ -1,7 +1,8 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
 //   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--snapshots 500]
-//                    [--bytes 2000] [--events 500] [--subdocs 200] [--values 100] [--seed N] [--replay FILE] [--strict] [--failures DIR]
+//                    [--bytes 2000] [--events 500] [--subdocs 200] [--undo 500] [--values 100] [--seed N] [--replay FILE]
+//                    [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
 // bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
@@ -26,6 +27,7 @@ import { runValues } from './values.mjs'
 import { runPositions } from './positions.mjs'
 import { runBytes } from './bytes.mjs'
 import { runSnapshots } from './snapshots.mjs'
+import { runUndo } from './undo.mjs'
 
 const { values: options } = parseArgs({
   options: {
@@ -38,6 +40,7 @@ const { values: options } = parseArgs({
     positions: { type: 'string', default: '500' },
     bytes: { type: 'string', default: '2000' },
     snapshots: { type: 'string', default: '500' },
+    undo: { type: 'string', default: '500' },
     events: { type: 'string', default: '500' },
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
@@ -255,6 +258,7 @@ if (options.replay) {
     [runPositions, options.positions],
     [runSnapshots, options.snapshots],
     [runSubdocs, options.subdocs],
+    [runUndo, options.undo],
     [runValues, options.values]
   ]
   for (const [runSuite, number] of suites) {
