@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define SCRATCH_MAX 8 /* elements of a scratch array that is kept */
 #define FINDER_MIN 256 /* structs of one client that are worth a finder */
 
 typedef struct plan {
@@ -567,10 +568,51 @@ static gesso_status fail(gesso_error *error_out, gesso_status st, const char *me
   return st;
 }
 
+/* The arrays of a plan, with their sizes of an element. */
+#define PLAN_ARRAYS(p)                                                                                                 \
+  { { &(p)->up.v, &(p)->up.cap, sizeof(gs_in) },                                                                       \
+    { &(p)->up.dels.v, &(p)->up.dels.cap, sizeof(gs_range) },                                                          \
+    { &(p)->up.clients, &(p)->up.clients_cap, sizeof(uint32_t) },                                                      \
+    { &(p)->order, &(p)->order_cap, sizeof(uint32_t) },                                                                \
+    { &(p)->ready, &(p)->ready_cap, sizeof(uint32_t) },                                                                \
+    { &(p)->involved, &(p)->involved_cap, sizeof(uint32_t) } }
+
+typedef struct array_ref {
+  void *v; /* of any pointer */
+  uint32_t *cap;
+  size_t elem;
+} array_ref;
+
+static void take_arrays(plan *p)
+{
+  const array_ref refs[GS_SCRATCHES] = PLAN_ARRAYS(p);
+  for (int i = 0; i < GS_SCRATCHES; i++) {
+    gs_scratch *s = &p->doc->scratch[i];
+    memcpy(refs[i].v, &s->v, sizeof s->v);
+    *refs[i].cap = s->cap;
+    *s = (gs_scratch){ 0 };
+  }
+}
+
+static void give_arrays(plan *p)
+{
+  const array_ref refs[GS_SCRATCHES] = PLAN_ARRAYS(p);
+  for (int i = 0; i < GS_SCRATCHES; i++) {
+    gs_scratch *s = &p->doc->scratch[i];
+    memcpy(&s->v, refs[i].v, sizeof s->v);
+    s->cap = *refs[i].cap;
+    if (s->cap > SCRATCH_MAX) {
+      gs_free(p->doc->alloc, s->v, s->cap * refs[i].elem);
+      *s = (gs_scratch){ 0 };
+    }
+  }
+}
+
 static gesso_status apply(gesso_doc *doc, gesso_bytes update, bool v2, gesso_error *error_out)
 {
   uint32_t nclients = doc->nclients, nkeys = doc->nkeys, key_text_len = doc->key_text_len;
   plan p = { .doc = doc, .epoch = ++doc->plan_epoch };
+  take_arrays(&p);
   gs_reader rd = gs_reader_of(update);
   if (v2)
     gs_read_update_v2(&rd, doc, &p.up);
@@ -607,16 +649,14 @@ static gesso_status apply(gesso_doc *doc, gesso_bytes update, bool v2, gesso_err
     execute_kept_copies(&p);
 out:
   if (st != GESSO_OK) {
-    gs_update_finish(doc, &p.up);
+    gs_update_forget(doc, &p.up);
     gs_clients_truncate(doc, nclients);
     gs_keys_truncate(doc, nkeys, key_text_len);
   } else {
-    gs_update_finish(doc, &p.up);
+    gs_update_forget(doc, &p.up);
   }
-  gs_free(doc->alloc, p.order, p.order_cap * sizeof(uint32_t));
+  give_arrays(&p);
   gs_free(doc->alloc, p.later, p.later_cap * sizeof(uint32_t));
-  gs_free(doc->alloc, p.ready, p.ready_cap * sizeof(uint32_t));
-  gs_free(doc->alloc, p.involved, p.involved_cap * sizeof(uint32_t));
   if (st == GESSO_OK)
     (void)gesso_doc_commit(doc, NULL);
   return st;

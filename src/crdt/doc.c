@@ -6,6 +6,7 @@
 #include "crdt/seq.h"
 #include "crdt/structs.h"
 #include "crdt/subdoc.h"
+#include "crdt/update.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
 
@@ -126,6 +127,9 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->weak.v, doc->weak.cap * sizeof *doc->weak.v);
   gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
   gs_free(al, doc->redone, doc->redone_cap * sizeof *doc->redone);
+  const size_t elem[GS_SCRATCHES] = { [GS_SCRATCH_STRUCTS] = sizeof(gs_in), [GS_SCRATCH_DELETES] = sizeof(gs_range) };
+  for (int i = 0; i < GS_SCRATCHES; i++)
+    gs_free(al, doc->scratch[i].v, doc->scratch[i].cap * (elem[i] != 0 ? elem[i] : sizeof(uint32_t)));
   gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
   gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);
   gs_free(al, doc->txn.merge, doc->txn.merge_cap * sizeof *doc->txn.merge);

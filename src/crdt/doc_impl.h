@@ -220,6 +220,13 @@ typedef struct gs_text_block {
   bool known;
 } gs_text_block;
 
+/* Arrays that planning the last small update used: the next one takes them, and need not allocate. */
+enum { GS_SCRATCH_STRUCTS, GS_SCRATCH_DELETES, GS_SCRATCH_CLIENTS, GS_SCRATCH_ORDER, GS_SCRATCH_READY, GS_SCRATCH_INVOLVED, GS_SCRATCHES };
+typedef struct gs_scratch {
+  void *v;
+  uint32_t cap;
+} gs_scratch;
+
 struct gs_pending;
 struct gs_subdoc_table;
 struct gs_observers;
@@ -252,6 +259,7 @@ struct gesso_doc {
   uint32_t *client_hash;
   uint32_t client_hash_cap;
   gs_finder finder;
+  gs_scratch scratch[GS_SCRATCHES];
   uint32_t client_hint; /* the last one that was asked for */
 
   gs_type *types;

@@ -345,15 +345,16 @@ void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first)
 void gs_structs_trim(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
-  for (uint32_t i = c->nchunks + 1; i < c->chunks_cap && c->chunks[i].v != NULL; i++) {
+  /* Two stay: the next cut asks for as many again. */
+  for (uint32_t i = c->nchunks + 2; i < c->chunks_cap && c->chunks[i].v != NULL; i++) {
     gs_free(doc->alloc, c->chunks[i].v, c->chunks[i].cap * sizeof(gs_ix));
     c->chunks[i] = (gs_chunk){ 0 };
   }
-  if (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks) {
-    gs_chunk *p = gs_resize(doc->alloc, c->chunks, c->chunks_cap * sizeof *p, (c->nchunks + 1) * sizeof *p);
+  if (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks + 2) {
+    gs_chunk *p = gs_resize(doc->alloc, c->chunks, c->chunks_cap * sizeof *p, (c->nchunks + 2) * sizeof *p);
     if (p != NULL) {
       c->chunks = p;
-      c->chunks_cap = c->nchunks + 1;
+      c->chunks_cap = c->nchunks + 2;
     }
   }
 }

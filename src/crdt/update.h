@@ -45,14 +45,15 @@ typedef struct gs_update {
 
 /* Reads one struct at the given id. Makes clients and keys it mentions. */
 void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_in *out);
-/* Reads a whole update. Errors are latched in rd. The caller frees with gs_update_finish. */
+/* Reads a whole update. Errors are latched in rd. Ends with gs_update_forget. */
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out);
 /* The same for v2. Its structs have no `raw`. */
 void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out);
 /* Gives the structs that the plan leaves behind (gs_client.in_first .. in_end) a `raw` if they have none.
  * False: out of memory. */
 GESSO_MUST_USE bool gs_update_make_raw(gesso_doc *doc, gs_update *up);
-void gs_update_finish(gesso_doc *doc, gs_update *up);
+/* Forgets what was noted of it in the clients. Its arrays stay. */
+void gs_update_forget(gesso_doc *doc, gs_update *up);
 
 /* What was integrated and deleted in the running transaction. */
 void gs_write_txn(gesso_doc *doc, gs_buf *out);

@@ -230,17 +230,13 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
   }
 }
 
-void gs_update_finish(gesso_doc *doc, gs_update *up)
+void gs_update_forget(gesso_doc *doc, gs_update *up)
 {
   for (uint32_t i = 0; i < up->nclients; i++)
     if (up->clients[i] < doc->nclients) {
       doc->clients[up->clients[i]].in_first = 0;
       doc->clients[up->clients[i]].in_end = 0;
     }
-  gs_free(doc->alloc, up->v, up->cap * sizeof *up->v);
-  gs_free(doc->alloc, up->dels.v, up->dels.cap * sizeof *up->dels.v);
-  gs_free(doc->alloc, up->clients, up->clients_cap * sizeof *up->clients);
   gs_buf_finish(&up->made);
   gs_buf_finish(&up->made_raw);
-  *up = (gs_update){ 0 };
 }

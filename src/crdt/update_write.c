@@ -149,6 +149,8 @@ typedef struct order {
   uint32_t from; /* clock */
 } order;
 
+#define ORDER_FEW 8 /* so many stand on the stack */
+
 static int higher_id_first(const void *a, const void *b)
 {
   uint64_t x = ((const order *)a)->id, y = ((const order *)b)->id;
@@ -246,8 +248,8 @@ static void write_delete_set(gesso_doc *doc, const sink *to, const gs_ranges *r)
   uint32_t nclients = 0;
   for (uint32_t i = 0; i < r->n; i++)
     nclients += i == 0 || r->v[i].client != r->v[i - 1].client;
-  order *ord = gs_alloc(doc->alloc, nclients * sizeof *ord);
-  if (nclients > 0 && ord == NULL) {
+  order few[ORDER_FEW], *ord = nclients <= ORDER_FEW ? few : gs_alloc(doc->alloc, nclients * sizeof *ord);
+  if (ord == NULL) {
     out->err = GESSO_E_NOMEM;
     return;
   }
@@ -271,7 +273,8 @@ static void write_delete_set(gesso_doc *doc, const sink *to, const gs_ranges *r)
       at = to->v2 != NULL ? r->v[k].clock + r->v[k].len : 0;
     }
   }
-  gs_free(doc->alloc, ord, nclients * sizeof *ord);
+  if (ord != few)
+    gs_free(doc->alloc, ord, nclients * sizeof *ord);
 }
 
 static bool add_range(gesso_doc *doc, gs_ranges *r, gs_range x)
@@ -336,8 +339,8 @@ static void write_txn(gesso_doc *doc, const sink *to)
 {
   const gs_txn *txn = &doc->txn;
   gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
-  order *ord = gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
-  if (txn->ntouched > 0 && ord == NULL) {
+  order few[ORDER_FEW], *ord = txn->ntouched <= ORDER_FEW ? few : gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
+  if (ord == NULL) {
     out->err = GESSO_E_NOMEM;
     return;
   }
@@ -359,7 +362,8 @@ static void write_txn(gesso_doc *doc, const sink *to)
     }
     write_structs(doc, to, ord[i].client, ord[i].from);
   }
-  gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);
+  if (ord != few)
+    gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);
   if (to->v2 != NULL)
     gs_writer_end_structs(to->v2);
   write_delete_set(doc, to, &txn->dels);
