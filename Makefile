@@ -4,6 +4,7 @@
 #   make test         unit and property tests            make asan      the same under sanitizers
 #   make interop      against Yjs in node                make interop-asan
 #   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
+#   make installed    what is installed, the examples, the engine in one file
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
 #   make bench        a table beside Yjs, 2 minutes      make bench-all   all of it, half an hour
@@ -24,7 +25,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients crash power-cuts slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test installed asan interop interop-asan clients crash power-cuts slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -66,6 +67,9 @@ interop-asan: build-asan/build.ninja tests/interop/node_modules/.package-lock.js
 	$(NINJA) -C build-asan
 	$(INTEROP) --driver build-asan/tests/interop/interop_driver --gesso build-asan/gesso \
 	  --failures build-asan/interop-failures
+
+installed: all
+	tests/install/run.sh $(BUILD)
 
 clients: build tests/clients/node_modules/.package-lock.json
 	node tests/clients/all.mjs --gesso $(BUILD)/gesso

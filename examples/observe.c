@@ -36,8 +36,8 @@ static void on_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes
 {
   (void)ctx;
   (void)doc;
-  printf("%zu bytes for the others, local %d, origin %.*s\n", update.len, local, (int)origin.len,
-         (const char *)origin.data);
+  printf("an update for the others, %s, origin %.*s\n", update.len > 0 && local ? "local" : "from elsewhere",
+         (int)origin.len, (const char *)origin.data);
 }
 
 int main(void)

@@ -22,7 +22,6 @@ static void pull(gesso_doc *to, gesso_doc *from)
   must(gesso_doc_state_vector(to, &sv));
   must(gesso_doc_encode_v1(from, (gesso_bytes){ sv.data, sv.len }, &update, NULL));
   must(gesso_doc_apply_v1(to, (gesso_bytes){ update.data, update.len }, NULL));
-  printf("%zu bytes of update\n", update.len);
   gesso_buffer_free(&sv);
   gesso_buffer_free(&update);
 }

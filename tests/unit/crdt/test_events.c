@@ -466,7 +466,7 @@ static void short_memory_leaves_out_callbacks_and_nothing_else(void **state)
     }
     gesso_doc_destroy(doc);
   }
-  assert_true(failures > 20);
+  assert_true(failures > 10);
 }
 
 int main(void)
