@@ -10,12 +10,16 @@
 /* Everything that the snapshot names must be there. */
 static bool is_ahead(const gesso_doc *doc, const gesso_snapshot *s)
 {
-  for (uint32_t i = 0; i < s->nstates; i++) {
+  bool ahead = false;
+  for (uint32_t i = 0; i < s->nstates && !ahead; i++) {
     uint32_t client = gs_client_find(doc, s->states[i].client);
-    if (s->states[i].clock > (client != 0 ? doc->clients[client].clock : 0))
-      return true;
+    ahead = s->states[i].clock > (client != 0 ? doc->clients[client].clock : 0);
   }
-  return false;
+  for (uint32_t i = 0; i < s->ndeletes && !ahead; i++) {
+    uint32_t client = gs_client_find(doc, s->deletes[i].client);
+    ahead = s->deletes[i].end > (client != 0 ? doc->clients[client].clock : 0);
+  }
+  return ahead;
 }
 
 gesso_status gesso_doc_encode_at_v1(gesso_doc *doc, const gesso_snapshot *s, gesso_buffer *out)
