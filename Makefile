@@ -29,7 +29,7 @@ NINJA = ninja -j$(JOBS)
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
-	$(NINJA) -C $(BUILD) gesso
+	$(NINJA) -C $(BUILD) gesso libyrs.so libyrs.a
 
 all: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
 	$(NINJA) -C $(BUILD)
