@@ -25,7 +25,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test installed asan interop interop-asan clients crash power-cuts slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test asan interop interop-asan clients crash power-cuts power-cuts-all slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -79,6 +79,10 @@ crash: power-cuts slow-disk kill9
 
 power-cuts: all
 	tools/meson-tests $(BUILD) --suite crash
+
+# After every single write and sync of the run, instead of each sixteenth.
+power-cuts-all: all
+	$(BUILD)/tests/crash/power_cut_sweep --every 1 --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 # No call of persistence.h takes longer than 1 ms while every sync is 2 s late. Wants a quiet machine.
 slow-disk: all

@@ -1,66 +1,78 @@
-/* Cuts the power at many moments of a run that appends, saves, deletes, folds, cuts the journal,
- * vacuums and checkpoints, and opens what each cut leaves:
+/* Cuts the power after every write and every sync of a run that appends, saves, names versions, restores, deletes,
+ * purges, folds, cuts the journal, vacuums and checkpoints over 20 boards, and opens what each cut leaves:
  *
- *   - the folder opens, and the database is sound;
- *   - every update that had been acknowledged before the cut is there;
+ *   - the folder opens;
+ *   - every update that had been acknowledged before the cut is there, and every version that had been named;
  *   - a board whose deletion had been acknowledged is deleted;
- *   - every board that there is can be read.
+ *   - every board that there is can be read;
+ *   - `gesso check` finds nothing.
  *
- * usage: power_cut_sweep [--cuts N] [--seed N] [--durability N]
+ * usage: power_cut_sweep [--operations N] [--every N] [--jobs N] [--seed N] [--durability N]
  *
- * With --durability 1 updates are acknowledged before the sync, and the sweep passes when it finds some
- * missing: the suite runs it so, to see that it can. */
+ * The run is recorded once; the cuts are made from the record by several processes. --every 16 looks at each
+ * sixteenth cut only. With --durability 1 updates are acknowledged before the sync, and the sweep passes when it
+ * finds some missing: the suite runs it so, to see that it can. */
 #include "power_cut.h"
 #include "store_fixture.h"
 
+#include "store/check.h"
+
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BOARDS = 6, UPDATES_MAX = 200000 };
+enum { BOARDS = 20, UPDATES_MAX = 200000, MORTALS_MAX = 20000, VERSIONS_MAX = 20000 };
 
-/* Update i belongs to board i % BOARDS, is made by client i + 1 and sets one key of its own. */
-static atomic_uchar acked[UPDATES_MAX];
-/* Boards that live shortly: "d<n>". */
-static atomic_uchar born[UPDATES_MAX / 10], gone[UPDATES_MAX / 10];
-static atomic_uint issued, mortal_issued;
-static atomic_uchar death_issued[UPDATES_MAX / 10];
+enum { NOTE_ISSUED, NOTE_ACKED, NOTE_BORN, NOTE_MORTAL, NOTE_DEATH, NOTE_GONE, NOTE_VERSION };
 
-typedef struct noted {
-  uint32_t updates, mortals;
-  uint8_t *acked, *born, *gone, *death_issued;
-} noted;
+/* Update i belongs to board i % BOARDS, is made by client i + 1 and sets one key of its own. Boards "d<n>" live shortly. */
+typedef struct known {
+  uint32_t issued, mortals, versions;
+  uint8_t acked[UPDATES_MAX], born[MORTALS_MAX], gone[MORTALS_MAX], death[MORTALS_MAX];
+  uint64_t version[VERSIONS_MAX]; /* board << 32 | id */
+} known;
 
-static noted *notes;
-static uint32_t cuts, durability;
-static uint64_t seed, found_missing;
+typedef struct shared {
+  uint64_t cuts, looked_for, missing, versions;
+} shared;
 
-static uint8_t *copy(const atomic_uchar *from, size_t n)
+static power_disk disk;
+static known now;
+static shared *sum;
+static uint32_t durability, jobs, job;
+static uint64_t operations, every, seed;
+
+/* --- the run --- */
+
+typedef struct pending_note {
+  int note;
+  uint64_t value;
+} pending_note;
+
+static void done(void *ctx, gesso_status status)
 {
-  uint8_t *out = malloc(n + 1);
-  for (size_t i = 0; i < n; i++)
-    out[i] = atomic_load(&from[i]);
-  return out;
-}
-
-/* Acknowledgements first: what they say must be in the image that is taken after. What was merely
- * asked for is looked at last. */
-static void on_cut(void *ctx, uint32_t n)
-{
-  (void)ctx;
-  noted *k = &notes[n];
-  k->updates = atomic_load(&issued);
-  k->mortals = atomic_load(&mortal_issued);
-  k->acked = copy(acked, k->updates);
-  k->born = copy(born, k->mortals);
-  k->gone = copy(gone, k->mortals);
-  k->death_issued = copy(death_issued, k->mortals);
-}
-
-static void set_byte(void *ctx, gesso_status status)
-{
+  pending_note *n = ctx;
   assert_int_equal(status, GESSO_OK);
-  atomic_store((atomic_uchar *)ctx, 1);
+  power_note(&disk, n->note, n->value);
+  free(n);
+}
+
+static void named(void *ctx, gesso_status status, uint64_t id)
+{
+  pending_note *n = ctx;
+  if (status == GESSO_OK)
+    power_note(&disk, n->note, n->value << 32 | id);
+  free(n);
+}
+
+static pending_note *later(int note, uint64_t value)
+{
+  pending_note *n = malloc(sizeof *n);
+  assert_non_null(n);
+  *n = (pending_note){ note, value };
+  return n;
 }
 
 static void sleep_us(long us)
@@ -82,7 +94,7 @@ static void append_one(store *s, uint32_t i)
   (void)snprintf(value, sizeof value, "%0*u", (int)(i % 150 + 1), i);
   gesso_buffer u = update_set((uint64_t)i + 1, key, value);
   assert_int_equal(gesso_board_persistence_append(s->p, text(board), 0, (gesso_bytes){ u.data, u.len },
-                                                  GESSO_APPEND_TRUSTED, NULL, set_byte, &acked[i]),
+                                                  GESSO_APPEND_TRUSTED, NULL, done, later(NOTE_ACKED, i)),
                    GESSO_OK);
   gesso_buffer_free(&u);
 }
@@ -92,50 +104,56 @@ static void mortal(store *s, uint32_t n)
   char board[32];
   (void)snprintf(board, sizeof board, "d%u", n);
   gesso_buffer u = update_set(1, "k", "v");
-  assert_int_equal(gesso_board_persistence_append(s->p, text(board), 0, (gesso_bytes){ u.data, u.len }, 0, NULL,
-                                                  set_byte, &born[n]),
+  assert_int_equal(gesso_board_persistence_append(s->p, text(board), 0, (gesso_bytes){ u.data, u.len }, 0, NULL, done,
+                                                  later(NOTE_BORN, n)),
                    GESSO_OK);
   gesso_buffer_free(&u);
 }
 
-static void run(store *s, power_disk *disk)
+static void kill_one(store *s, uint32_t n)
+{
+  char board[32];
+  (void)snprintf(board, sizeof board, "d%u", n);
+  power_note(&disk, NOTE_DEATH, n);
+  assert_int_equal(gesso_board_persistence_delete(s->p, text(board), n % 2 ? GESSO_DELETE_PURGE : 0, done,
+                                                  later(NOTE_GONE, n)),
+                   GESSO_OK);
+}
+
+static void run(store *s)
 {
   uint64_t rng = seed * 2 + 77;
-  uint32_t i = 0, m = 0;
-  while (i < UPDATES_MAX - 100) {
-    (void)pthread_mutex_lock(&disk->lock);
-    bool enough = disk->cuts >= cuts;
-    (void)pthread_mutex_unlock(&disk->lock);
-    if (enough)
-      break;
-    uint32_t burst = (uint32_t)(power_random(&rng) % 12) + 1;
-    atomic_store(&issued, i + burst);
+  uint32_t i = 0, mortals = 0, dead = 0;
+  char board[32];
+  while (i < UPDATES_MAX - 100 && power_operations(&disk) < operations) {
+    uint32_t burst = (uint32_t)(power_random(&rng) % 12) + 1, b = (uint32_t)power_random(&rng) % BOARDS;
+    board_name(board, sizeof board, b);
+    power_note(&disk, NOTE_ISSUED, i + burst);
     for (uint32_t k = 0; k < burst; k++)
       append_one(s, i++);
-    switch (power_random(&rng) % 16) {
-    case 0: {
-      char board[32];
-      board_name(board, sizeof board, (uint32_t)power_random(&rng));
+    switch (power_random(&rng) % 20) {
+    case 0:
       assert_int_equal(gesso_board_persistence_save(s->p, text(board), NULL, NULL), GESSO_OK);
       break;
-    }
     case 1:
-      atomic_store(&mortal_issued, m + 1);
-      mortal(s, m++);
+      power_note(&disk, NOTE_MORTAL, ++mortals);
+      mortal(s, mortals - 1);
       break;
     case 2:
-      if (m > 2 && !atomic_load(&death_issued[m - 2])) {
-        char board[32];
-        (void)snprintf(board, sizeof board, "d%u", m - 2);
-        atomic_store(&death_issued[m - 2], 1);
-        assert_int_equal(gesso_board_persistence_delete(s->p, text(board), m % 2 ? GESSO_DELETE_PURGE : 0, set_byte,
-                                                        &gone[m - 2]),
-                         GESSO_OK);
-      }
+      if (dead + 2 < mortals)
+        kill_one(s, dead++);
       break;
     case 3:
       store_advance_ms(s, 1200); /* long enough for the store to tidy up */
       sleep_us(3000);
+      break;
+    case 4:
+      assert_int_equal(gesso_board_persistence_version_name(s->p, text(board), 0, text("v"), named,
+                                                            later(NOTE_VERSION, b)),
+                       GESSO_OK);
+      break;
+    case 5:
+      store_advance_ms(s, 7 * 60 * 1000); /* a pause: the next folds keep versions */
       break;
     default:
       store_advance_ms(s, power_random(&rng) % 40);
@@ -145,33 +163,60 @@ static void run(store *s, power_disk *disk)
   }
 }
 
-/* Something acknowledged is not there: an end of the run, or what it is looking for. */
-static void missing(uint32_t n, const char *board, const char *what)
+/* --- the cuts --- */
+
+static bool wanted(void *ctx, uint64_t operation)
 {
-  if (durability == GESSO_DURABILITY_DISK)
-    fail_msg("cut %u: %s: %s", n, board, what);
-  found_missing++;
+  (void)ctx;
+  return operation % every == 0 && operation / every % jobs == job;
 }
 
-static void check_cut(const char *folder, uint32_t n)
+static void note(void *ctx, int what, uint64_t value)
 {
-  const noted *k = &notes[n];
-  store s;
-  memset(&s, 0, sizeof s);
-  (void)snprintf(s.folder, sizeof s.folder, "%.180s/cut%u", folder, n);
-  s.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
-  s.options = (gesso_persistence_options){ .size = sizeof s.options };
-  gesso_status opened = store_try_open(&s);
-  if (opened != GESSO_OK)
-    fail_msg("cut %u: the folder does not open: %s", n, gesso_status_text(opened));
+  (void)ctx;
+  switch (what) {
+  case NOTE_ISSUED:
+    now.issued = (uint32_t)value;
+    break;
+  case NOTE_ACKED:
+    now.acked[value] = 1;
+    break;
+  case NOTE_MORTAL:
+    now.mortals = (uint32_t)value;
+    break;
+  case NOTE_BORN:
+    now.born[value] = 1;
+    break;
+  case NOTE_DEATH:
+    now.death[value] = 1;
+    break;
+  case NOTE_GONE:
+    now.gone[value] = 1;
+    break;
+  default:
+    now.version[now.versions++] = value;
+    break;
+  }
+}
+
+/* Something acknowledged is not there: an end of the run, or what it is looking for. */
+static void missing(uint64_t n, const char *board, const char *what)
+{
+  if (durability == GESSO_DURABILITY_DISK)
+    fail_msg("cut %llu: %s: %s", (unsigned long long)n, board, what);
+  (void)__atomic_add_fetch(&sum->missing, 1, __ATOMIC_RELAXED);
+}
+
+static void check_boards(store *s, uint64_t n)
+{
   for (uint32_t b = 0; b < BOARDS; b++) {
     char name[32], key[32];
     board_name(name, sizeof name, b);
-    loaded l = store_load(&s, name);
+    loaded l = store_load(s, name);
     if (l.result != GESSO_LOAD_FOUND && l.result != GESSO_LOAD_NEVER_EXISTED)
-      fail_msg("cut %u: %s: %s", n, name, l.message);
-    for (uint32_t i = b; i < k->updates; i += BOARDS) {
-      if (!k->acked[i])
+      fail_msg("cut %llu: %s: %s", (unsigned long long)n, name, l.message);
+    for (uint32_t i = b; i < now.issued; i += BOARDS) {
+      if (!now.acked[i])
         continue;
       (void)snprintf(key, sizeof key, "k%u", i);
       gesso_buffer json = { 0 };
@@ -180,26 +225,77 @@ static void check_cut(const char *folder, uint32_t n)
       else if (gesso_map_get_json(l.doc, gesso_doc_root(l.doc, text("m"), GESSO_MAP), text(key), &json) != GESSO_OK)
         missing(n, name, "an update was acknowledged and is missing");
       gesso_buffer_free(&json);
+      (void)__atomic_add_fetch(&sum->looked_for, 1, __ATOMIC_RELAXED);
     }
     gesso_doc_destroy(l.doc);
   }
-  for (uint32_t i = 0; i < k->mortals; i++) {
+}
+
+static void check_mortals(store *s, uint64_t n)
+{
+  for (uint32_t i = 0; i < now.mortals; i++) {
     char name[32];
     (void)snprintf(name, sizeof name, "d%u", i);
-    loaded l = store_load(&s, name);
+    loaded l = store_load(s, name);
     gesso_doc_destroy(l.doc);
-    if (k->gone[i] && l.result != GESSO_LOAD_DELETED)
+    if (now.gone[i] && l.result != GESSO_LOAD_DELETED)
       missing(n, name, "it was deleted, that was acknowledged, and it is back");
-    if (k->born[i] && !k->death_issued[i] && l.result != GESSO_LOAD_FOUND)
+    if (now.born[i] && !now.death[i] && l.result != GESSO_LOAD_FOUND)
       missing(n, name, "it was acknowledged and is missing");
     if (l.result == GESSO_LOAD_UNREADABLE)
-      fail_msg("cut %u: %s: %s", n, name, l.message);
+      fail_msg("cut %llu: %s: %s", (unsigned long long)n, name, l.message);
   }
+}
+
+static void check_versions(store *s, uint64_t n)
+{
+  static version_list list;
+  for (uint32_t b = 0; b < BOARDS; b++) {
+    char name[32];
+    board_name(name, sizeof name, b);
+    store_versions(s, name, &list);
+    for (uint32_t i = 0; i < now.versions; i++) {
+      bool there = (now.version[i] >> 32) != b;
+      for (size_t k = 0; k < list.count && !there; k++)
+        there = list.v[k].id == (now.version[i] & UINT32_MAX);
+      if (!there)
+        missing(n, name, "a version was named, that was acknowledged, and it is missing");
+    }
+    (void)__atomic_add_fetch(&sum->versions, list.count, __ATOMIC_RELAXED);
+  }
+}
+
+static void found(void *ctx, const gs_finding *f)
+{
+  (void)ctx;
+  print_message("%s %llu of %.*s: %s\n", gs_table_name(f->table), (unsigned long long)f->key, (int)f->board.len,
+                f->board.len == 0 ? "" : (const char *)f->board.data, f->why);
+}
+
+static void check_cut(void *ctx, const char *folder, uint64_t n)
+{
+  store s;
+  (void)ctx;
+  memset(&s, 0, sizeof s);
+  (void)snprintf(s.folder, sizeof s.folder, "%s", folder);
+  s.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
+  s.options = (gesso_persistence_options){ .size = sizeof s.options };
+  gesso_status opened = store_try_open(&s);
+  if (opened != GESSO_OK)
+    fail_msg("cut %llu: the folder does not open: %s", (unsigned long long)n, gesso_status_text(opened));
+  check_boards(&s, n);
+  check_mortals(&s, n);
+  check_versions(&s, n);
   (void)store_close(&s);
-  char command[300];
-  assert_int_equal(store_sql_int(&s, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
-  (void)snprintf(command, sizeof command, "rm -r '%s'", s.folder);
-  assert_int_equal(system(command), 0); /* NOLINT */
+  gs_check_counts counts;
+  gs_check_watch watch = { found, NULL, NULL };
+  gesso_buffer why = { 0 };
+  gesso_status st = gs_check(s.folder, 0, &watch, &counts, &why);
+  if (st != GESSO_OK || counts.findings != 0)
+    fail_msg("cut %llu: the check found %llu: %.*s", (unsigned long long)n, (unsigned long long)counts.findings,
+             (int)why.len, why.len == 0 ? "" : (const char *)why.data);
+  remove_folder(folder);
+  (void)__atomic_add_fetch(&sum->cuts, 1, __ATOMIC_RELAXED);
 }
 
 static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwise)
@@ -211,58 +307,72 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
   return otherwise;
 }
 
+static void replay(const char *base)
+{
+  char folder[240];
+  pid_t children[64];
+  for (job = 0; job < jobs; job++) {
+    (void)fflush(NULL);
+    children[job] = fork();
+    assert_true(children[job] >= 0);
+    if (children[job] != 0)
+      continue;
+    (void)snprintf(folder, sizeof folder, "%s/job%uXXXXXX", base, job);
+    assert_non_null(mkdtemp(folder));
+    const power_replay r = { folder, seed, wanted, note, check_cut, NULL };
+    power_disk_replay(&disk, &r);
+    _exit(0); /* a failure ends elsewhere, with another status */
+  }
+  for (uint32_t i = 0; i < jobs; i++) {
+    int status;
+    assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+}
 
 static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
 {
   (void)state;
-  static power_disk disk;
-  store s;
+  static store s;
   store_init(&s);
   s.manual_clock = true;
-  notes = calloc(cuts, sizeof *notes);
-  power_disk_init(&disk, seed, s.folder, 80, 23, cuts);
-  disk.on_cut = on_cut;
+  power_disk_init(&disk);
   s.disk.hooks = disk.hooks;
   s.options.durability = durability;
   s.options.debounce_ms = 300;
   s.options.journal_bytes_max = 60000;
   s.options.wal_bytes_max = 3000000;
   store_open(&s);
-  run(&s, &disk);
+  run(&s);
   gesso_persistence_stats st = store_stats(&s);
   (void)store_close(&s);
-  uint32_t total = 0, updates = 0;
-  for (uint32_t n = 0; n < disk.cuts; n++) {
-    check_cut(s.folder, n);
-    total++;
-    for (uint32_t i = 0; i < notes[n].updates; i++)
-      updates += notes[n].acked[i];
-    free(notes[n].acked);
-    free(notes[n].born);
-    free(notes[n].gone);
-    free(notes[n].death_issued);
-  }
-  print_message("%u power cuts (seed %llu): %u acknowledged updates looked for, %llu missing; the run had %llu updates, "
-                "%llu commits, %llu syncs, %llu folds, %llu checkpoints\n",
-                total, (unsigned long long)seed, updates, (unsigned long long)found_missing,
-                (unsigned long long)st.updates_appended,
-                (unsigned long long)st.commits, (unsigned long long)st.syncs, (unsigned long long)st.folds,
+  sum = mmap(NULL, sizeof *sum, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(sum != MAP_FAILED);
+  replay(s.folder);
+  print_message("seed %llu: %llu cut points of %llu (%llu writes, %llu syncs): %llu acknowledged updates looked for, %llu "
+                "missing, %llu versions seen; the run had %llu updates, %llu commits, %llu folds, %llu checkpoints\n",
+                (unsigned long long)seed, (unsigned long long)sum->cuts, (unsigned long long)disk.operations,
+                (unsigned long long)disk.writes, (unsigned long long)disk.syncs, (unsigned long long)sum->looked_for,
+                (unsigned long long)sum->missing, (unsigned long long)sum->versions,
+                (unsigned long long)st.updates_appended, (unsigned long long)st.commits, (unsigned long long)st.folds,
                 (unsigned long long)st.checkpoints);
-  assert_int_equal(total, cuts);
+  assert_true(sum->cuts >= operations / every);
   if (durability == GESSO_DURABILITY_DISK)
-    assert_true(st.folds > 0 && st.checkpoints > 0);
+    assert_true(st.folds > 0 && st.checkpoints > 0 && sum->versions > 0);
   else
-    assert_true(found_missing > 0);
-  free(notes);
+    assert_true(sum->missing > 0);
   power_disk_finish(&disk);
   store_finish(&s);
 }
 
 int main(int argc, char **argv)
 {
-  cuts = (uint32_t)option(argc, argv, "--cuts", 300);
+  operations = option(argc, argv, "--operations", 5200);
+  every = option(argc, argv, "--every", 16);
+  jobs = (uint32_t)option(argc, argv, "--jobs", 2);
   seed = option(argc, argv, "--seed", 20261);
   durability = (uint32_t)option(argc, argv, "--durability", 0);
+  jobs = jobs > 64 ? 64 : jobs;
   const struct CMUnitTest tests[] = { cmocka_unit_test(power_cuts_lose_nothing_that_was_acknowledged) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,26 +16,120 @@ uint64_t power_random(uint64_t *state)
   return *state = x;
 }
 
-static power_file *file_of(power_disk *d, const char *path)
+/* --- recording --- */
+
+static int file_of(power_disk *d, const char *path)
 {
   const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
   if (*name == '\0')
-    return NULL; /* a temporary file */
+    return -1; /* a temporary file */
   for (int i = 0; i < POWER_FILES; i++) {
-    power_file *f = &d->files[i];
-    if (f->name[0] == '\0')
-      (void)snprintf(f->name, sizeof f->name, "%s", name);
-    if (strcmp(f->name, name) == 0)
-      return f;
+    if (d->names[i][0] == '\0')
+      (void)snprintf(d->names[i], sizeof d->names[i], "%s", name);
+    if (strcmp(d->names[i], name) == 0)
+      return i;
   }
   assert(!"more files than expected");
-  return NULL;
+  return -1;
 }
+
+static power_event *add(power_disk *d)
+{
+  if (d->count == d->cap) {
+    d->cap = d->cap == 0 ? 4096 : d->cap * 2;
+    d->events = realloc(d->events, d->cap * sizeof *d->events);
+    assert(d->events != NULL);
+  }
+  power_event *e = &d->events[d->count++];
+  memset(e, 0, sizeof *e);
+  return e;
+}
+
+/* The number of the operation that a sync has to cover, kept with the thread that syncs. */
+static _Thread_local uint64_t sync_covers;
+
+static int before(void *ctx, gs_vfs_event *ev)
+{
+  power_disk *d = ctx;
+  if (ev->op == GS_VFS_SYNC)
+    sync_covers = power_operations(d);
+  return SQLITE_OK;
+}
+
+static void after(void *ctx, const gs_vfs_event *ev, int rc)
+{
+  power_disk *d = ctx;
+  if (rc != SQLITE_OK || ev->op == GS_VFS_OPEN || ev->op == GS_VFS_CLOSE || ev->op == GS_VFS_READ)
+    return;
+  (void)pthread_mutex_lock(&d->lock);
+  int file = file_of(d, ev->path);
+  if (file >= 0) {
+    power_event *e = add(d);
+    e->kind = ev->op == GS_VFS_SYNC ? POWER_SYNC : ev->op == GS_VFS_DELETE ? POWER_DELETE
+              : ev->op == GS_VFS_TRUNCATE ? POWER_TRUNCATE : POWER_WRITE;
+    e->file = file;
+    e->offset = ev->offset;
+    e->number = ++d->operations;
+    e->covers = sync_covers;
+    if (e->kind == POWER_WRITE) {
+      e->len = ev->len;
+      e->data = malloc(ev->len + 1);
+      assert(e->data != NULL);
+      memcpy(e->data, ev->data, ev->len);
+    }
+    d->writes += e->kind == POWER_WRITE;
+    d->syncs += e->kind == POWER_SYNC;
+  }
+  (void)pthread_mutex_unlock(&d->lock);
+}
+
+void power_note(power_disk *d, int note, uint64_t value)
+{
+  (void)pthread_mutex_lock(&d->lock);
+  power_event *e = add(d);
+  e->kind = POWER_NOTE;
+  e->note = note;
+  e->value = value;
+  (void)pthread_mutex_unlock(&d->lock);
+}
+
+uint64_t power_operations(power_disk *d)
+{
+  (void)pthread_mutex_lock(&d->lock);
+  uint64_t n = d->operations;
+  (void)pthread_mutex_unlock(&d->lock);
+  return n;
+}
+
+void power_disk_init(power_disk *d)
+{
+  memset(d, 0, sizeof *d);
+  d->hooks = (gs_vfs_hooks){ before, after, d };
+  (void)pthread_mutex_init(&d->lock, NULL);
+}
+
+void power_disk_finish(power_disk *d)
+{
+  for (size_t i = 0; i < d->count; i++)
+    free(d->events[i].data);
+  free(d->events);
+  (void)pthread_mutex_destroy(&d->lock);
+}
+
+/* --- replaying --- */
 
 typedef struct image {
   uint8_t *data;
   size_t len, cap;
 } image;
+
+/* A file during the replay: what is on the disk for certain, and the writes since. */
+typedef struct replayed {
+  image durable;
+  bool synced_once;
+  const power_event **pending;
+  size_t first, count, cap; /* pending[first .. count) */
+} replayed;
 
 static void image_resize(image *im, size_t len)
 {
@@ -50,9 +144,9 @@ static void image_resize(image *im, size_t len)
 }
 
 /* Applies bytes [from, to) of a write. */
-static void apply(image *im, const power_write *w, size_t from, size_t to)
+static void apply(image *im, const power_event *w, size_t from, size_t to)
 {
-  if (w->truncate) {
+  if (w->kind == POWER_TRUNCATE) {
     image_resize(im, (size_t)w->offset);
     return;
   }
@@ -63,38 +157,40 @@ static void apply(image *im, const power_write *w, size_t from, size_t to)
   memcpy(im->data + w->offset + from, w->data + from, to - from);
 }
 
-static void apply_torn(power_disk *d, image *im, const power_write *w)
+static void apply_torn(uint64_t *rng, image *im, const power_event *w)
 {
-  if (w->truncate)
+  if (w->kind == POWER_TRUNCATE)
     return;
   for (size_t at = 0; at < w->len; at += 512) {
-    if (power_random(&d->rng) & 1)
+    if (power_random(rng) & 1)
       apply(im, w, at, at + 512 < w->len ? at + 512 : w->len);
   }
 }
 
 typedef enum cut_kind { CUT_LOSE_ALL, CUT_KEEP_BEFORE, CUT_KEEP_SOME, CUT_KEEP_ALL } cut_kind;
 
-static void write_image(power_disk *d, power_file *f, cut_kind kind, uint64_t moment, const char *folder)
+static void write_image(uint64_t *rng, const replayed *f, const char *name, cut_kind kind, uint64_t moment,
+                        const char *folder)
 {
   image im = { NULL, 0, 0 };
   bool kept = false;
-  image_resize(&im, f->durable_len);
-  if (f->durable_len != 0)
-    memcpy(im.data, f->durable, f->durable_len);
-  for (const power_write *w = f->first; w != NULL; w = w->next) {
-    uint64_t dice = power_random(&d->rng) % 100;
+  image_resize(&im, f->durable.len);
+  if (f->durable.len != 0)
+    memcpy(im.data, f->durable.data, f->durable.len);
+  for (size_t i = f->first; i < f->count; i++) {
+    const power_event *w = f->pending[i];
+    uint64_t dice = power_random(rng) % 100;
     if (kind == CUT_KEEP_ALL || (kind == CUT_KEEP_BEFORE && w->number < moment) || (kind == CUT_KEEP_SOME && dice < 45)) {
       apply(&im, w, 0, w->len);
       kept = true;
     } else if ((kind == CUT_KEEP_BEFORE && w->number == moment) || (kind == CUT_KEEP_SOME && dice < 60)) {
-      apply_torn(d, &im, w);
+      apply_torn(rng, &im, w);
       kept = true;
     }
   }
   if (f->synced_once || kept) {
-    char path[300];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, f->name);
+    char path[340];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *out = fopen(path, "wb");
     assert(out != NULL);
     if (im.len != 0)
@@ -104,121 +200,66 @@ static void write_image(power_disk *d, power_file *f, cut_kind kind, uint64_t mo
   free(im.data);
 }
 
-static void cut(power_disk *d)
+static void cut(const power_disk *d, const power_replay *r, replayed files[POWER_FILES], uint64_t now)
 {
-  char folder[240];
-  d->on_cut(d->ctx, d->cuts);
-  (void)snprintf(folder, sizeof folder, "%s/cut%u", d->folder, d->cuts);
+  char folder[280];
+  uint64_t rng = (r->seed * 2 + 1) * 0x9e3779b97f4a7c15u ^ now * 0xbf58476d1ce4e5b9u, oldest = now;
+  (void)snprintf(folder, sizeof folder, "%s/cut", r->base);
   (void)mkdir(folder, 0777);
-  cut_kind kind = (cut_kind)(d->cuts % 4);
-  uint64_t oldest = d->operations;
-  for (int i = 0; i < POWER_FILES; i++) {
-    if (d->files[i].first != NULL && d->files[i].first->number < oldest)
-      oldest = d->files[i].first->number;
-  }
-  uint64_t moment = oldest + power_random(&d->rng) % (d->operations - oldest + 1);
-  for (int i = 0; i < POWER_FILES && d->files[i].name[0] != '\0'; i++)
-    write_image(d, &d->files[i], kind, moment, folder);
-  d->cuts++;
+  (void)power_random(&rng);
+  for (int i = 0; i < POWER_FILES; i++)
+    if (files[i].first < files[i].count && files[i].pending[files[i].first]->number < oldest)
+      oldest = files[i].pending[files[i].first]->number;
+  uint64_t moment = oldest + power_random(&rng) % (now - oldest + 1);
+  cut_kind kind = (cut_kind)(power_random(&rng) % 4);
+  for (int i = 0; i < POWER_FILES && d->names[i][0] != '\0'; i++)
+    write_image(&rng, &files[i], d->names[i], kind, moment, folder);
+  r->check(r->ctx, folder, now);
 }
 
-/* The number of the operation that a sync has to cover, kept with the thread that syncs. */
-static _Thread_local uint64_t sync_covers;
-
-static int before(void *ctx, gs_vfs_event *ev)
+static void settle(replayed *f, uint64_t upto)
 {
-  power_disk *d = ctx;
-  if (ev->op == GS_VFS_SYNC) {
-    (void)pthread_mutex_lock(&d->lock);
-    sync_covers = d->operations;
-    (void)pthread_mutex_unlock(&d->lock);
+  while (f->first < f->count && f->pending[f->first]->number <= upto) {
+    const power_event *w = f->pending[f->first++];
+    apply(&f->durable, w, 0, w->len);
   }
-  return SQLITE_OK;
-}
-
-static void settle(power_file *f, uint64_t upto)
-{
-  image im = { f->durable, f->durable_len, f->durable_cap };
-  while (f->first != NULL && f->first->number <= upto) {
-    power_write *w = f->first;
-    apply(&im, w, 0, w->len);
-    f->first = w->next;
-    free(w);
-  }
-  if (f->first == NULL)
-    f->last = NULL;
-  f->durable = im.data;
-  f->durable_len = im.len;
-  f->durable_cap = im.cap;
   f->synced_once = true;
 }
 
-static void forget(power_file *f)
+static void note_write(replayed *f, const power_event *e)
 {
-  while (f->first != NULL) {
-    power_write *w = f->first;
-    f->first = w->next;
-    free(w);
+  if (f->first == f->count)
+    f->first = f->count = 0;
+  if (f->count == f->cap) {
+    f->cap = f->cap == 0 ? 256 : f->cap * 2;
+    f->pending = realloc(f->pending, f->cap * sizeof *f->pending);
+    assert(f->pending != NULL);
   }
-  f->last = NULL;
-  f->durable_len = 0;
-  f->synced_once = false;
+  f->pending[f->count++] = e;
 }
 
-static void record(power_disk *d, power_file *f, const gs_vfs_event *ev)
+void power_disk_replay(const power_disk *d, const power_replay *r)
 {
-  size_t len = ev->op == GS_VFS_WRITE ? ev->len : 0;
-  power_write *w = malloc(sizeof *w + len);
-  assert(w != NULL);
-  *w = (power_write){ .truncate = ev->op == GS_VFS_TRUNCATE, .offset = ev->offset, .len = len, .number = d->operations };
-  if (len != 0)
-    memcpy(w->data, ev->data, len);
-  if (f->first == NULL)
-    f->first = w;
-  else
-    f->last->next = w;
-  f->last = w;
-}
-
-static void after(void *ctx, const gs_vfs_event *ev, int rc)
-{
-  power_disk *d = ctx;
-  if (rc != SQLITE_OK || ev->op == GS_VFS_OPEN || ev->op == GS_VFS_CLOSE || ev->op == GS_VFS_READ)
-    return;
-  (void)pthread_mutex_lock(&d->lock);
-  power_file *f = file_of(d, ev->path);
-  if (f != NULL) {
-    d->operations++;
-    if (ev->op == GS_VFS_SYNC)
-      settle(f, sync_covers);
-    else if (ev->op == GS_VFS_DELETE)
-      forget(f);
+  static replayed files[POWER_FILES];
+  memset(files, 0, sizeof files);
+  for (size_t i = 0; i < d->count; i++) {
+    const power_event *e = &d->events[i];
+    replayed *f = &files[e->file];
+    if (e->kind == POWER_NOTE) {
+      r->note(r->ctx, e->note, e->value);
+      continue;
+    }
+    if (e->kind == POWER_SYNC)
+      settle(f, e->covers);
+    else if (e->kind == POWER_DELETE)
+      f->first = f->count = f->durable.len = 0, f->synced_once = false;
     else
-      record(d, f, ev);
-    if ((d->operations <= d->cut_first || d->operations % d->cut_every == 0) && d->cuts < d->cuts_max)
-      cut(d);
+      note_write(f, e);
+    if (r->wanted(r->ctx, e->number))
+      cut(d, r, files, e->number);
   }
-  (void)pthread_mutex_unlock(&d->lock);
-}
-
-void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_first,
-                     uint32_t cut_every, uint32_t cuts_max)
-{
-  memset(d, 0, sizeof *d);
-  d->hooks = (gs_vfs_hooks){ before, after, d };
-  (void)pthread_mutex_init(&d->lock, NULL);
-  d->rng = seed * 2 + 1;
-  d->cut_first = cut_first;
-  d->cut_every = cut_every;
-  d->cuts_max = cuts_max;
-  (void)snprintf(d->folder, sizeof d->folder, "%s", folder);
-}
-
-void power_disk_finish(power_disk *d)
-{
   for (int i = 0; i < POWER_FILES; i++) {
-    forget(&d->files[i]);
-    free(d->files[i].durable);
+    free(files[i].durable.data);
+    free(files[i].pending);
   }
-  (void)pthread_mutex_destroy(&d->lock);
 }

@@ -1,10 +1,9 @@
-/* A disk that remembers what a power cut would leave. It keeps, for each file, what has been synced
- * and the writes since; at chosen moments it puts what would be found after the cut into a folder of
- * its own, while the run goes on.
+/* A disk that remembers all that was done to it, so that afterwards the power can be cut at any moment of the run: after
+ * each write and each sync, what would be found then is put into a folder of its own.
  *
- * What a cut may do with writes that were not synced: lose all of them; keep those before some moment
- * and tear the last; keep any subset, each torn at 512-byte sectors; keep all of them. A file exists after
- * the cut if it was synced once. A removed file is gone.
+ * What a cut may do with writes that were not synced: lose all of them; keep those before some moment and tear
+ * the last; keep any subset, each torn at 512-byte sectors; keep all of them. A file exists after the cut if it was
+ * synced once, or some write to it was kept. A removed file is gone.
  *
  * A sync covers the writes that were complete when it began, and counts when it has ended. */
 #ifndef POWER_CUT_H
@@ -14,41 +13,50 @@
 
 #include <pthread.h>
 
-enum { POWER_FILES = 4 };
+enum { POWER_FILES = 8 };
 
-typedef struct power_write {
-  struct power_write *next;
-  bool truncate;
+typedef enum power_kind { POWER_WRITE, POWER_TRUNCATE, POWER_SYNC, POWER_DELETE, POWER_NOTE } power_kind;
+
+typedef struct power_event {
+  power_kind kind;
+  int file;
   int64_t offset;
   size_t len;
-  uint64_t number; /* order among all files */
-  uint8_t data[];
-} power_write;
-
-typedef struct power_file {
-  char name[32];
-  bool synced_once;
-  uint8_t *durable;
-  size_t durable_len, durable_cap;
-  power_write *first, *last;
-} power_file;
+  uint64_t number;  /* of the operation, from 1; a sync: of the last one that it covers is in `covers` */
+  uint64_t covers;
+  uint8_t *data;
+  int note;         /* POWER_NOTE: the test's own */
+  uint64_t value;
+} power_event;
 
 typedef struct power_disk {
   gs_vfs_hooks hooks;
   pthread_mutex_t lock;
-  power_file files[POWER_FILES];
-  uint64_t operations, rng;
-  uint32_t cut_first, cut_every; /* at each of the first operations, then at every so many */
-  uint32_t cuts, cuts_max;
-  char folder[200];     /* <folder>/cut<n>/ */
-  /* Called right before cut n is taken, under the lock: to note what has been acknowledged so far. */
-  void (*on_cut)(void *ctx, uint32_t n);
-  void *ctx;
+  char names[POWER_FILES][40];
+  power_event *events;
+  size_t count, cap;
+  uint64_t operations;
+  uint64_t writes, syncs;
 } power_disk;
 
-void power_disk_init(power_disk *d, uint64_t seed, const char *folder, uint32_t cut_first,
-                     uint32_t cut_every, uint32_t cuts_max);
+void power_disk_init(power_disk *d);
 void power_disk_finish(power_disk *d);
+uint64_t power_operations(power_disk *d);
+/* Something that the run wants to know at each cut: in order with the operations. Any thread. */
+void power_note(power_disk *d, int note, uint64_t value);
+
+/* Goes through what was recorded. After each operation for which `wanted` is true, the folder <base>/cut is made
+ * with what a cut would leave, and `check` is called, which removes it. */
+typedef struct power_replay {
+  const char *base;
+  uint64_t seed;
+  bool (*wanted)(void *ctx, uint64_t operation);
+  void (*note)(void *ctx, int note, uint64_t value);
+  void (*check)(void *ctx, const char *folder, uint64_t operation);
+  void *ctx;
+} power_replay;
+
+void power_disk_replay(const power_disk *d, const power_replay *r);
 
 uint64_t power_random(uint64_t *state); /* xorshift; for the test as well */
 
