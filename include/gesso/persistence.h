@@ -269,7 +269,7 @@ typedef struct gesso_board_info {
   gesso_bytes board;
   uint64_t generation;
   uint64_t number;          /* never given to another board */
-  uint64_t state_bytes;     /* the compacted state as update v1 */
+  uint64_t state_bytes;     /* the compacted state as an update, v2 as a rule */
   uint64_t stored_bytes;    /* the same as it lies on disk */
   uint64_t journal_bytes;   /* updates since */
   uint64_t journal_updates; /* rows of them */
@@ -332,7 +332,7 @@ typedef struct gesso_board_version {
   int64_t created_ms;    /* since 1970-01-01 UTC: when the board was in that state */
   gesso_version_kind kind;
   gesso_bytes name;      /* NAMED */
-  uint64_t state_bytes;  /* as update v1 */
+  uint64_t state_bytes;  /* as an update, v2 as a rule */
   uint64_t stored_bytes; /* on disk, without what it refers to */
 } gesso_board_version;
 

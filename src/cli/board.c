@@ -1,10 +1,11 @@
-/* gesso board list|show|export|import|delete: the boards of a data folder, without a server. The
+/* gesso board list|show|stats|export|import|delete: the boards of a data folder, without a server. The
  * verbs that read work beside a server; those that write do not, and then say which call of its API
  * does the same. */
 #include "cli/cli.h"
 
 #include "cli/fileio.h"
 #include "cli/folder.h"
+#include "crdt/survey.h"
 #include "gesso/persistence.h"
 
 #include <argp.h>
@@ -163,6 +164,70 @@ static int run_show(struct board_args *args, gesso_persistence *p)
   return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
 }
 
+/* ---- stats ------------------------------------------------------------------------------------ */
+
+static void print_stats(const struct board_args *args, gesso_doc *doc, uint64_t bytes, const gs_survey *v)
+{
+  gesso_doc_stats stats;
+  gs_buf worst = gs_buf_make(NULL);
+  gesso_doc_get_stats(doc, &stats);
+  if (v->worst != 0)
+    gs_type_path(doc, v->worst, &worst);
+  gesso_bytes path = gs_buf_bytes(&worst);
+  if (args->json) {
+    json_t *warning = !gs_survey_warns(v) ? json_null() : json_pack("{s:s, s:I, s:s#}", "kind", "alternating-keys", "count",
+                                                                    (json_int_t)v->worst_alternating, "type",
+                                                                    (const char *)path.data, (int)path.len);
+    json_t *all = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "bytes", (json_int_t)bytes, "memory",
+                            (json_int_t)stats.memory_bytes, "structs", (json_int_t)v->structs, "live", (json_int_t)v->live,
+                            "tombstones", (json_int_t)v->tombstones, "gc_ranges", (json_int_t)v->gc_ranges, "clients",
+                            (json_int_t)v->clients, "types", (json_int_t)v->types, "pending",
+                            (json_int_t)stats.pending_structs, "warning", warning);
+    (void)json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+  } else {
+    printf("update v1        %llu bytes; %llu in memory\n", (unsigned long long)bytes, (unsigned long long)stats.memory_bytes);
+    printf("structs          %llu: %llu live, %llu deleted, %llu collected\n", (unsigned long long)v->structs,
+           (unsigned long long)v->live, (unsigned long long)v->tombstones, (unsigned long long)v->gc_ranges);
+    printf("shared types     %llu\n", (unsigned long long)v->types);
+    printf("clients          %llu\n", (unsigned long long)v->clients);
+    printf("waiting          %llu structs, %llu ranges of deletions\n", (unsigned long long)stats.pending_structs,
+           (unsigned long long)stats.pending_delete_ranges);
+    if (gs_survey_warns(v)) {
+      printf("\nwarning: the application writes several keys of '");
+      gs_cli_print_name(path);
+      printf("' in turn, %llu times so far.\n"
+             "What is overwritten so can never be merged, in any Yjs document: the board grows with every change.\n"
+             "One key that holds all of them as one value (for a shape: its geometry) does not grow.\n",
+             (unsigned long long)v->worst_alternating);
+    }
+  }
+  gs_buf_finish(&worst);
+}
+
+static void got_doc(void *ctx, gesso_status s, gesso_bytes update, const char *message)
+{
+  struct outcome *o = ctx;
+  gesso_doc *doc = s == GESSO_OK ? gesso_doc_create(NULL) : NULL;
+  gs_survey survey;
+  if (s == GESSO_OK)
+    s = doc == NULL ? GESSO_E_NOMEM : gesso_doc_apply_v1(doc, update, NULL);
+  if (s == GESSO_OK)
+    s = gs_doc_survey(doc, &survey);
+  if (s == GESSO_OK)
+    print_stats(o->args, doc, update.len, &survey);
+  gesso_doc_destroy(doc);
+  finish_with(o, s, message);
+}
+
+static int run_stats(struct board_args *args, gesso_persistence *p)
+{
+  struct outcome o = { .args = args };
+  wait_for(p, &o, gesso_board_persistence_export(p, name_of(args), 1, got_doc, &o));
+  return o.a.status == GESSO_OK ? GS_EXIT_OK : complain(&o);
+}
+
 /* ---- export, import, delete -------------------------------------------------------------------- */
 
 static void got_export(void *ctx, gesso_status s, gesso_bytes update, const char *message)
@@ -240,6 +305,7 @@ static const struct argp_option delete_options[] = {
 static const struct verb verbs[] = {
   { "list", "", "List the boards.", list_options, 0, false, run_list },
   { "show", "NAME", "Show what is known about a board.", show_options, 1, false, run_show },
+  { "stats", "NAME", "Show what a board consists of, and warn of what makes it grow.", show_options, 1, false, run_stats },
   { "export", "NAME", "Write the whole board as one Yjs update (v1).", export_options, 1, false, run_export },
   { "import", "NAME FILE", "Merge a Yjs update (v1) into a board, which is made when there is none.", import_options, 2,
     true, run_import },
@@ -288,7 +354,7 @@ static void help(FILE *to)
   fputs("Usage: gesso board VERB [OPTION...] [ARGUMENT...]\n\n", to);
   for (size_t i = 0; i < GS_COUNT(verbs); i++)
     fprintf(to, "  %-7s %-10s %s\n", verbs[i].name, verbs[i].args_doc, verbs[i].doc);
-  fputs("\nlist, show and export work while a server has the data folder open; import and delete do not.\n"
+  fputs("\nlist, show, stats and export work while a server has the data folder open; import and delete do not.\n"
         "gesso board VERB --help tells the options.\n",
         to);
 }

@@ -204,7 +204,7 @@ static gesso_status build(const check *c, const gs_stored_state *state, const gs
                           const char **why)
 {
   gs_built built;
-  gesso_status s = gs_build(NULL, c->doc_memory_max, state, rows, n, &built);
+  gesso_status s = gs_build(NULL, c->doc_memory_max, state, rows, n, false, &built);
   *why = built.why;
   gs_built_finish(&built);
   return s;
@@ -253,7 +253,6 @@ static int check_version(check *c, uint64_t num, uint64_t id)
 {
   gs_version_rows rows = { .bytes = gs_buf_make(NULL) };
   gesso_doc *doc = NULL;
-  gesso_buffer update = { 0 };
   const char *why = "";
   int rc = take_version(c, num, id, &rows.bytes, &rows.version);
   if (rc == SQLITE_OK && rows.version.base != 0)
@@ -262,7 +261,7 @@ static int check_version(check *c, uint64_t num, uint64_t id)
   for (size_t i = 0; i < GS_COUNT(all); i++)
     settle(all[i], &rows.bytes);
   if (rc == SQLITE_OK) {
-    gesso_status s = gs_version_build(NULL, c->doc_memory_max, &rows, &doc, &update, &why);
+    gesso_status s = gs_version_build(NULL, c->doc_memory_max, &rows, &doc, NULL, &why);
     if (s == GESSO_E_NOMEM)
       rc = SQLITE_NOMEM;
     else if (s != GESSO_OK)
@@ -271,7 +270,6 @@ static int check_version(check *c, uint64_t num, uint64_t id)
   c->counts->versions++;
   c->counts->bytes += rows.version.data.len;
   gesso_doc_destroy(doc);
-  gesso_buffer_free(&update);
   gs_version_rows_finish(&rows);
   return rc;
 }
@@ -536,7 +534,6 @@ static int put_version(sqlite3 *db, const repair *r, uint64_t num)
   check c = { .db = db, .name = gs_buf_make(NULL) };
   gs_version_rows rows = { .bytes = gs_buf_make(NULL) };
   gesso_doc *doc = NULL;
-  gesso_buffer update = { 0 };
   gs_folded folded = { 0 };
   const char *why;
   uint64_t id = 0;
@@ -555,7 +552,7 @@ static int put_version(sqlite3 *db, const repair *r, uint64_t num)
   gesso_bytes *all[] = { &rows.version.sv, &rows.version.data, &rows.base.sv, &rows.base.data };
   for (size_t i = 0; i < GS_COUNT(all); i++)
     settle(all[i], &rows.bytes);
-  if (rc == SQLITE_OK && (gs_version_build(NULL, 0, &rows, &doc, &update, &why) != GESSO_OK ||
+  if (rc == SQLITE_OK && (gs_version_build(NULL, 0, &rows, &doc, NULL, &why) != GESSO_OK ||
                           gs_fold(NULL, 0, doc, &folded, &why) != GESSO_OK))
     rc = SQLITE_NOMEM;
   sqlite3_stmt *st = NULL;
@@ -576,7 +573,6 @@ static int put_version(sqlite3 *db, const repair *r, uint64_t num)
   (void)sqlite3_finalize(st);
   gs_folded_finish(&folded);
   gesso_doc_destroy(doc);
-  gesso_buffer_free(&update);
   gs_version_rows_finish(&rows);
   finish(&c);
   return rc;

@@ -1,5 +1,6 @@
 #include "store/state.h"
 
+#include "gesso/update.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -19,6 +20,26 @@ static gesso_doc *new_doc(const gesso_allocator *al, uint64_t memory_max)
   return gesso_doc_create(&o);
 }
 
+gesso_status gs_apply(gesso_doc *doc, int enc, gesso_bytes update, gesso_error *error_out)
+{
+  return enc == GS_ENC_V2 ? gesso_doc_apply_v2(doc, update, error_out) : gesso_doc_apply_v1(doc, update, error_out);
+}
+
+gesso_status gs_encode(gesso_doc *doc, int *enc_out, gesso_buffer *out)
+{
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  /* A reader refuses more structs than that in a v2 update, where they may take no bytes at all. */
+  *enc_out = stats.structs + stats.pending_structs < GESSO_UPDATE_STRUCTS_MAX / 2 ? GS_ENC_V2 : GS_ENC_V1;
+  gesso_status s = *enc_out == GS_ENC_V2 ? gesso_doc_encode_v2(doc, (gesso_bytes){ NULL, 0 }, out, NULL)
+                                         : gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, out, NULL);
+  if (s == GESSO_OK && out->len > GS_STATE_BYTES_MAX) {
+    gesso_buffer_free(out);
+    s = GESSO_E_LIMIT;
+  }
+  return s;
+}
+
 /* --- reading --- */
 
 gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s, gesso_buffer *out, const char **why)
@@ -27,7 +48,8 @@ gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s
     *why = "the stored state is damaged: its checksum does not match";
     return GESSO_E_CORRUPT;
   }
-  if (s->enc != GS_ENC_V1 && s->enc != (GS_ENC_V1 | GS_ENC_ZSTD)) {
+  int enc = s->enc & ~GS_ENC_ZSTD;
+  if (enc != GS_ENC_V1 && enc != GS_ENC_V2) {
     *why = "the stored state is in an encoding that this gesso does not know; use a newer one";
     return GESSO_E_VERSION;
   }
@@ -106,10 +128,11 @@ static gesso_status add_row(gs_built *out, const gs_stored_row *row)
 }
 
 gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_stored_state *state,
-                      const gs_stored_row *rows, size_t row_count, gs_built *out)
+                      const gs_stored_row *rows, size_t row_count, bool v1, gs_built *out)
 {
   *out = (gs_built){ .alloc = al, .why = "" };
-  out->state.alloc = al;
+  out->state.alloc = out->state_v1.alloc = al;
+  out->state_enc = state == NULL ? GS_ENC_V1 : gs_enc_update(state->enc);
   out->doc = new_doc(al, doc_memory_max);
   if (out->doc == NULL) {
     out->why = "not enough memory for the document";
@@ -121,7 +144,7 @@ gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const 
     if (s != GESSO_OK)
       return s;
     gesso_error e = { 0 };
-    s = gesso_doc_apply_v1(out->doc, (gesso_bytes){ out->state.data, out->state.len }, &e);
+    s = gs_apply(out->doc, out->state_enc, (gesso_bytes){ out->state.data, out->state.len }, &e);
     if (s != GESSO_OK) {
       out->why = s == GESSO_E_NOMEM ? "not enough memory for the document"
                                     : "the stored state is damaged: it cannot be decoded";
@@ -136,6 +159,10 @@ gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const 
       }
       gesso_buffer_free(&sv);
     }
+    if (s == GESSO_OK && v1 && out->state_enc != GS_ENC_V1) {
+      s = gesso_doc_encode_v1(out->doc, (gesso_bytes){ NULL, 0 }, &out->state_v1, NULL);
+      out->why = "not enough memory for the state";
+    }
   }
   for (size_t i = 0; s == GESSO_OK && i < row_count; i++)
     s = add_row(out, &rows[i]);
@@ -146,6 +173,7 @@ void gs_built_finish(gs_built *built)
 {
   gesso_doc_destroy(built->doc);
   gesso_buffer_free(&built->state);
+  gesso_buffer_free(&built->state_v1);
   gs_free(built->alloc, built->updates, (size_t)built->update_cap * sizeof *built->updates);
   *built = (gs_built){ .alloc = built->alloc };
 }
@@ -181,21 +209,21 @@ static void summary_finish(summary *s)
   gesso_buffer_free(&s->deletes);
 }
 
-static gesso_status compress(const gesso_allocator *al, gesso_buffer *v1, gs_folded *out)
+static gesso_status compress(const gesso_allocator *al, int enc, gesso_buffer *update, gs_folded *out)
 {
-  size_t bound = ZSTD_compressBound(v1->len);
+  size_t bound = ZSTD_compressBound(update->len);
   gs_buf b = gs_buf_make(al);
   if (!gs_buf_room(&b, bound))
     return GESSO_E_NOMEM;
-  size_t n = ZSTD_compress(b.b.data, bound, v1->data, v1->len, zstd_level);
-  if (!ZSTD_isError(n) && n < v1->len) {
+  size_t n = ZSTD_compress(b.b.data, bound, update->data, update->len, zstd_level);
+  if (!ZSTD_isError(n) && n < update->len) {
     b.b.len = n;
     out->stored = gs_buf_take(&b);
-    out->enc = GS_ENC_V1 | GS_ENC_ZSTD;
+    out->enc = enc | GS_ENC_ZSTD;
   } else {
-    out->stored = *v1;
-    *v1 = (gesso_buffer){ .alloc = al };
-    out->enc = GS_ENC_V1;
+    out->stored = *update;
+    *update = (gesso_buffer){ .alloc = al };
+    out->enc = enc;
   }
   gs_buf_finish(&b);
   return GESSO_OK;
@@ -206,20 +234,19 @@ gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_d
 {
   *out = (gs_folded){ .stored = { .alloc = al }, .sv = { .alloc = al } };
   *why = "not enough memory to fold the board";
-  gesso_buffer v1 = { .alloc = al };
+  gesso_buffer update = { .alloc = al };
+  int enc = GS_ENC_V1;
   summary mine = { { .alloc = al }, { .alloc = al }, { .alloc = al } }, again = mine;
   gesso_doc *copy = NULL;
-  gesso_status s = gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &v1, NULL);
-  if (s == GESSO_OK && v1.len > GS_STATE_BYTES_MAX) {
+  gesso_status s = gs_encode(doc, &enc, &update);
+  if (s == GESSO_E_LIMIT)
     *why = "the board is too large to be stored";
-    s = GESSO_E_LIMIT;
-  }
   if (s == GESSO_OK)
     s = summarize(al, doc, &mine);
   if (s == GESSO_OK)
     s = (copy = new_doc(al, doc_memory_max)) == NULL ? GESSO_E_NOMEM : GESSO_OK;
   if (s == GESSO_OK) {
-    s = gesso_doc_apply_v1(copy, (gesso_bytes){ v1.data, v1.len }, NULL);
+    s = gs_apply(copy, enc, (gesso_bytes){ update.data, update.len }, NULL);
     if (s != GESSO_OK && s != GESSO_E_NOMEM) {
       *why = "the folded state did not decode; the journal is kept";
       s = GESSO_E_CORRUPT;
@@ -233,8 +260,8 @@ gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_d
     s = GESSO_E_CORRUPT;
   }
   if (s == GESSO_OK) {
-    out->len = v1.len;
-    s = compress(al, &v1, out);
+    out->len = update.len;
+    s = compress(al, enc, &update, out);
   }
   if (s == GESSO_OK) {
     out->hash = XXH3_64bits(out->stored.data, out->stored.len);
@@ -243,7 +270,7 @@ gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_d
     *why = "";
   }
   gesso_doc_destroy(copy);
-  gesso_buffer_free(&v1);
+  gesso_buffer_free(&update);
   summary_finish(&mine);
   summary_finish(&again);
   if (s != GESSO_OK)

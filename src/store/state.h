@@ -2,7 +2,7 @@
  * document and back.
  *
  * enc of a state        1   an update v1
- *                       2   an update v2: reserved, refused by this build
+ *                       2   an update v2: what is written, but for documents that v2 cannot hold
  *                    + 16   the same, compressed with zstd
  * enc of a journal row  1   one update v1
  *                      64   several updates v1 of one group, in order: varUint length and bytes each
@@ -14,7 +14,18 @@
 #include "base/buf.h"
 #include "gesso/doc.h"
 
+#include <stdbool.h>
+
 enum { GS_ENC_V1 = 1, GS_ENC_V2 = 2, GS_ENC_ZSTD = 16, GS_ENC_LIST = 64 };
+
+/* An update in its own encoding: GS_ENC_V1 or GS_ENC_V2. */
+static inline int gs_enc_update(int enc)
+{
+  return enc & 15;
+}
+GESSO_MUST_USE gesso_status gs_apply(gesso_doc *doc, int enc, gesso_bytes update, gesso_error *error_out);
+/* The whole document as one update, in the encoding that is chosen for it. LIMIT: too large for a row. */
+GESSO_MUST_USE gesso_status gs_encode(gesso_doc *doc, int *enc_out, gesso_buffer *out);
 
 #define GS_STATE_BYTES_MAX ((uint64_t)1000000000) /* SQLite's own limit for a value */
 
@@ -48,17 +59,19 @@ gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s
 typedef struct gs_built {
   const gesso_allocator *alloc;
   gesso_doc *doc;         /* state and journal applied */
-  gesso_buffer state;     /* update v1, decompressed; empty when there is no row */
+  gesso_buffer state;     /* decompressed; empty when there is no row */
+  gesso_buffer state_v1;  /* the same as update v1, when that was asked for and it is not */
+  int state_enc;          /* GS_ENC_V1 or GS_ENC_V2 */
   gesso_bytes *updates;   /* borrowed from the rows */
   uint32_t update_count, update_cap;
   const char *why;        /* static text; after a failure */
 } gs_built;
 
-/* `state` may be NULL (none yet). The rows' bytes are borrowed as long as `out` lives. On failure
+/* `state` may be NULL (none yet). `v1`: the state is wanted as update v1. The rows' bytes are borrowed as long as `out` lives. On failure
  * out->why says what is wrong and the rest is to be finished all the same.
  * CORRUPT, TRUNCATED, RANGE, LIMIT, VERSION: the bytes; NOMEM. */
 gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_stored_state *state,
-                      const gs_stored_row *rows, size_t row_count, gs_built *out);
+                      const gs_stored_row *rows, size_t row_count, bool v1, gs_built *out);
 void gs_built_finish(gs_built *built);
 
 /* A new row of board_states. */

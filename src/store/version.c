@@ -77,8 +77,8 @@ static gesso_status compress(const gesso_allocator *al, gesso_bytes update, gess
   return nomem ? GESSO_E_NOMEM : GESSO_OK;
 }
 
-gesso_status gs_version_make(const gesso_allocator *al, gesso_bytes update, gesso_bytes sv, const gs_version_rows *base,
-                             gs_new_version *out)
+gesso_status gs_version_make(const gesso_allocator *al, int enc, gesso_bytes update, gesso_bytes sv,
+                             const gs_version_rows *base, gs_new_version *out)
 {
   out->sv = out->data = (gesso_buffer){ .alloc = al };
   out->base = 0;
@@ -86,9 +86,9 @@ gesso_status gs_version_make(const gesso_allocator *al, gesso_bytes update, gess
   gesso_status s = copy(al, sv, &out->sv);
   if (s == GESSO_OK)
     s = compress(al, update, (gesso_bytes){ NULL, 0 }, update.len, &out->data);
-  out->enc = GS_ENC_V1 | GS_ENC_ZSTD;
+  out->enc = enc | GS_ENC_ZSTD;
   if (s == GESSO_OK && out->data.len == 0) {
-    out->enc = GS_ENC_V1;
+    out->enc = enc;
     s = copy(al, update, &out->data);
   }
   gesso_buffer before = { .alloc = al }, delta = { .alloc = al };
@@ -100,7 +100,7 @@ gesso_status gs_version_make(const gesso_allocator *al, gesso_bytes update, gess
       gesso_buffer_free(&out->data);
       out->data = delta;
       delta = (gesso_buffer){ .alloc = al };
-      out->enc = GS_ENC_V1 | GS_ENC_DELTA;
+      out->enc = enc | GS_ENC_DELTA;
       out->base = base->version.id;
     }
   }
@@ -156,7 +156,7 @@ gesso_status gs_version_unpack(const gesso_allocator *al, const gs_version_rows 
   const gs_stored_version *v = &rows->version;
   *out = (gesso_buffer){ .alloc = al };
   *why = "";
-  if (v->enc != (GS_ENC_V1 | GS_ENC_DELTA)) {
+  if (v->enc != (GS_ENC_V1 | GS_ENC_DELTA) && v->enc != (GS_ENC_V2 | GS_ENC_DELTA)) {
     gs_stored_state as_state = { .enc = v->enc, .len = (int64_t)v->len, .has_hash = true, .hash = v->hash,
                                  .stored = v->data };
     return gs_state_unpack(al, &as_state, out, why);
@@ -173,17 +173,18 @@ gesso_status gs_version_unpack(const gesso_allocator *al, const gs_version_rows 
 }
 
 gesso_status gs_version_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_version_rows *rows,
-                              gesso_doc **doc_out, gesso_buffer *update_out, const char **why)
+                              gesso_doc **doc_out, gesso_buffer *update_v1_out, const char **why)
 {
   *doc_out = NULL;
-  gesso_status s = gs_version_unpack(al, rows, update_out, why);
+  gesso_buffer update = { .alloc = al }, sv = { .alloc = al };
+  gesso_status s = gs_version_unpack(al, rows, &update, why);
   if (s != GESSO_OK)
     return s;
   gesso_doc_options o = { .size = sizeof o, .alloc = al, .memory_max = (size_t)doc_memory_max };
   gesso_doc *doc = gesso_doc_create(&o);
-  gesso_buffer sv = { .alloc = al };
   *why = "not enough memory for the version";
-  s = doc == NULL ? GESSO_E_NOMEM : gesso_doc_apply_v1(doc, (gesso_bytes){ update_out->data, update_out->len }, NULL);
+  s = doc == NULL ? GESSO_E_NOMEM
+                  : gs_apply(doc, gs_enc_update(rows->version.enc), (gesso_bytes){ update.data, update.len }, NULL);
   if (s != GESSO_OK && s != GESSO_E_NOMEM)
     *why = "the version is damaged: it cannot be decoded";
   if (s == GESSO_OK)
@@ -193,13 +194,15 @@ gesso_status gs_version_build(const gesso_allocator *al, uint64_t doc_memory_max
     *why = "the version is damaged: it gives another state vector than was recorded";
     s = GESSO_E_CORRUPT;
   }
+  if (s == GESSO_OK && update_v1_out != NULL)
+    s = gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, update_v1_out, NULL);
   gesso_buffer_free(&sv);
+  gesso_buffer_free(&update);
   if (s == GESSO_OK) {
     *doc_out = doc;
     *why = "";
   } else {
     gesso_doc_destroy(doc);
-    gesso_buffer_free(update_out);
   }
   return s;
 }

@@ -1,8 +1,8 @@
 /* A board's history: states that it had, kept as versions. What their bytes are, and which of them stay.
  *
- * enc of a version   as of a state (state.h); or 1 + 32: an update v1 compressed with zstd, with the update of
- *                    another version of the board, its base, as what comes before (ZSTD_refPrefix). A
- *                    base has no base itself. */
+ * enc of a version   as of a state (state.h); or + 32: the update compressed with zstd, with the update of another
+ *                    version of the board, its base, as what comes before (ZSTD_refPrefix). A base has no
+ *                    base itself. */
 #ifndef GS_STORE_VERSION_H
 #define GS_STORE_VERSION_H
 
@@ -55,18 +55,18 @@ typedef struct gs_version_rows {
 
 void gs_version_rows_finish(gs_version_rows *rows);
 
-/* Makes a version of an update v1, out->kind, created_ms and name left alone. `base` (may be NULL) is one without
+/* Makes a version of an update of that encoding, out->kind, created_ms and name left alone. `base` (may be NULL) is one without
  * a base; it is referred to when that saves half. `sv` is copied. NOMEM, LIMIT. */
-gesso_status gs_version_make(const gesso_allocator *al, gesso_bytes update, gesso_bytes sv, const gs_version_rows *base,
-                             gs_new_version *out);
+gesso_status gs_version_make(const gesso_allocator *al, int enc, gesso_bytes update, gesso_bytes sv,
+                             const gs_version_rows *base, gs_new_version *out);
 
-/* The update v1 of a version, its checksum and length verified. CORRUPT, VERSION, NOMEM with *why. */
+/* The update of a version in its encoding, its checksum and length verified. CORRUPT, VERSION, NOMEM with *why. */
 gesso_status gs_version_unpack(const gesso_allocator *al, const gs_version_rows *rows, gesso_buffer *out,
                                const char **why);
 
-/* The same, decoded: the state vector must be the recorded one. */
+/* The same, decoded: the state vector must be the recorded one. `update_v1_out` may be NULL. */
 gesso_status gs_version_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_version_rows *rows,
-                              gesso_doc **doc_out, gesso_buffer *update_out, const char **why);
+                              gesso_doc **doc_out, gesso_buffer *update_v1_out, const char **why);
 
 typedef struct gs_history_policy {
   uint64_t keep_ms;  /* versions made by itself stay no longer */

@@ -129,7 +129,7 @@ static gesso_status read_and_build(gesso_persistence *p, gs_board_reader *rd, gs
     return GESSO_E_DELETED;
   }
   s = gs_build(p->alloc, p->options.doc_memory_max, r->rows.board.has_state ? &r->rows.state : NULL, r->rows.rows,
-               r->rows.row_count, &r->built);
+               r->rows.row_count, op->kind == GS_OP_LOAD, &r->built);
   r->why = r->built.why;
   return s;
 }
@@ -145,7 +145,8 @@ static void answer_load(gesso_persistence *p, gs_op *op)
   switch (op->status) {
   case GESSO_OK:
     l->result = GESSO_LOAD_FOUND;
-    l->state = (gesso_bytes){ r->built.state.data, r->built.state.len };
+    l->state = r->built.state_v1.len != 0 ? (gesso_bytes){ r->built.state_v1.data, r->built.state_v1.len }
+                                           : (gesso_bytes){ r->built.state.data, r->built.state.len };
     l->updates = r->built.updates;
     l->update_count = r->built.update_count;
     l->doc = r->built.doc;
@@ -221,26 +222,26 @@ void *gs_reader_main(void *ctx)
 
 /* --- folder --- */
 
-static gesso_status make_version(gesso_persistence *p, gs_board_reader *rd, uint64_t num, gesso_bytes update,
+static gesso_status make_version(gesso_persistence *p, gs_board_reader *rd, uint64_t num, int enc, gesso_bytes update,
                                  gesso_bytes sv, gs_new_version *out)
 {
   gs_version_rows base;
   gesso_status s = gs_board_reader_version(rd, (gesso_bytes){ NULL, 0 }, num, 0, &base);
   bool has_base = s == GESSO_OK;
   if (has_base || s == GESSO_E_NOTFOUND)
-    s = gs_version_make(p->alloc, update, sv, has_base ? &base : NULL, out);
+    s = gs_version_make(p->alloc, enc, update, sv, has_base ? &base : NULL, out);
   gs_version_rows_finish(&base);
   return s;
 }
 
 /* The board as it is, as a version. */
-static gesso_status version_of_board(gesso_persistence *p, gs_board_reader *rd, gs_op *op, gesso_bytes present)
+static gesso_status version_of_board(gesso_persistence *p, gs_board_reader *rd, gs_op *op, int enc, gesso_bytes present)
 {
   gs_result *r = op->result;
   gesso_buffer sv = { .alloc = p->alloc };
   gesso_status s = gesso_doc_state_vector(r->built.doc, &sv);
   if (s == GESSO_OK)
-    s = make_version(p, rd, r->rows.board.num, present, (gesso_bytes){ sv.data, sv.len }, &r->version);
+    s = make_version(p, rd, r->rows.board.num, enc, present, (gesso_bytes){ sv.data, sv.len }, &r->version);
   r->has_version = s == GESSO_OK;
   gesso_buffer_free(&sv);
   return s;
@@ -252,12 +253,10 @@ static gesso_status restore(gesso_persistence *p, gs_board_reader *rd, gs_op *op
   gs_result *r = op->result;
   gs_version_rows rows;
   gesso_doc *want = NULL;
-  gesso_buffer update = { .alloc = p->alloc };
   gesso_status s = gs_board_reader_version(rd, (gesso_bytes){ NULL, 0 }, r->rows.board.num, op->id, &rows);
   r->why = s == GESSO_E_NOTFOUND ? "there is no such version" : "the version cannot be read; check the disk";
   if (s == GESSO_OK)
-    s = gs_version_build(p->alloc, p->options.doc_memory_max, &rows, &want, &update, &r->why);
-  gesso_buffer_free(&update);
+    s = gs_version_build(p->alloc, p->options.doc_memory_max, &rows, &want, NULL, &r->why);
   gs_version_rows_finish(&rows);
   if (s == GESSO_OK) {
     s = gs_doc_make_equal(r->built.doc, want, &r->bytes);
@@ -273,18 +272,17 @@ static gesso_status look_back(gesso_persistence *p, gs_board_reader *rd, gs_op *
   gesso_status s = rd == NULL ? GESSO_E_NOMEM : read_and_build(p, rd, op);
   gs_result *r = op->result;
   gesso_buffer present = { .alloc = p->alloc };
+  int enc;
   if (s != GESSO_OK)
     return s;
   op->num = r->rows.board.num;
   r->why = "not enough memory for the version";
-  s = gesso_doc_encode_v1(r->built.doc, (gesso_bytes){ NULL, 0 }, &present, NULL);
-  if (s == GESSO_OK && present.len > GS_STATE_BYTES_MAX) {
+  s = gs_encode(r->built.doc, &enc, &present);
+  if (s == GESSO_E_LIMIT)
     r->why = "the board is too large to be kept as a version";
-    s = GESSO_E_LIMIT;
-  }
   gesso_bytes bytes = { present.data, present.len };
   if (s == GESSO_OK)
-    s = version_of_board(p, rd, op, bytes);
+    s = version_of_board(p, rd, op, enc, bytes);
   if (s == GESSO_OK && op->kind == GS_OP_VERSION_RESTORE) {
     s = restore(p, rd, op);
     r->has_version = r->bytes.len != 0; /* nothing changes, nothing to go back to */
@@ -306,7 +304,7 @@ static void fold(gesso_persistence *p, gs_board_reader *rd, gs_op *op)
   if (op->status == GESSO_OK && op->keep) {
     gesso_bytes state = { r->built.state.data, r->built.state.len };
     /* Without memory for it the fold matters more. */
-    r->has_version = make_version(p, rd, op->num, state, r->rows.state.sv, &r->version) == GESSO_OK;
+    r->has_version = make_version(p, rd, op->num, r->built.state_enc, state, r->rows.state.sv, &r->version) == GESSO_OK;
   }
   if (r != NULL) { /* only the new state travels on */
     gs_built_finish(&r->built);

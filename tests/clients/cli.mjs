@@ -72,6 +72,19 @@ test('import, list, show and export without a server', async () => {
   assert(missing.status === 1 && missing.err.includes('nope'), missing.err)
 })
 
+test('stats tell what a board consists of, and warn of keys that are written in turn', async () => {
+  const file = path.join(folder, 'drag.bin')
+  fs.writeFileSync(file, stateOf((d) => {
+    for (let i = 0; i < 2000; i++) d.getMap('shape').set(i % 2 ? 'x' : 'y', i)
+  }))
+  assert(board('import', 'drag', file).status === 0, 'import')
+  const stats = JSON.parse(board('stats', 'drag', '--json').text)
+  assert(stats.live === 2 && stats.tombstones === 1998 && stats.clients === 1, JSON.stringify(stats))
+  assert(stats.warning.kind === 'alternating-keys' && stats.warning.type === 'shape', JSON.stringify(stats.warning))
+  assert(board('stats', 'drag').text.includes('in turn'), 'the warning')
+  assert(JSON.parse(board('stats', 'plan', '--json').text).warning === null, 'no warning')
+})
+
 test('a server shows what was imported; the verbs that read work beside it, those that write are told the API call', async () => {
   await server.start()
   assert(read(await visit(`${server.ws}/plan`)).getText('t').toString() === 'imported', 'the board over the wire')
