@@ -498,7 +498,8 @@ static int move(sqlite3 *db, const gs_finding *f)
                        " SELECT %lld, 'journal_aside', j.id, j.board, b.board_id, %d, j.enc, j.hash, j.data"
                        " FROM journal_aside j LEFT JOIN boards b ON b.num = j.board WHERE j.id = %lld OR j.id = %lld",
     [GS_TABLE_HISTORY] = "INSERT INTO quarantine(taken_at, source, key, board, board_id, reason, enc, len, hash, sv, base,"
-                         " name, data) SELECT %lld, 'history', h.id, h.board, b.board_id, %d, h.enc, h.len, h.hash, h.sv, h.base, h.name, h.data"
+                         " name, data) SELECT %lld, 'history', h.id, h.board, b.board_id, %d, h.enc, h.len, h.hash, h.sv, h.base,"
+                         " h.name, h.data"
                          " FROM history h LEFT JOIN boards b ON b.num = h.board WHERE h.id = %lld OR h.id = %lld",
   };
   static const char *const drops[GS_TABLES] = {

@@ -67,7 +67,8 @@ typedef struct gs_built {
   const char *why;        /* static text; after a failure */
 } gs_built;
 
-/* `state` may be NULL (none yet). `v1`: the state is wanted as update v1. The rows' bytes are borrowed as long as `out` lives. On failure
+/* `state` may be NULL (none yet). `v1`: the state is wanted as update v1. The rows' bytes are borrowed as long as
+ * `out` lives. On failure
  * out->why says what is wrong and the rest is to be finished all the same.
  * CORRUPT, TRUNCATED, RANGE, LIMIT, VERSION: the bytes; NOMEM. */
 gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_stored_state *state,
