@@ -386,7 +386,8 @@ void gs_keys_truncate(gesso_doc *doc, uint32_t n, uint32_t text_len);
 static inline gesso_bytes gs_key_text(const gesso_doc *doc, uint32_t key)
 {
   const gs_key *k = &doc->keys[key];
-  return (gesso_bytes){ doc->key_text + k->at, k->len };
+  /* There may be no text at all when all keys are empty. */
+  return (gesso_bytes){ k->len > 0 ? doc->key_text + k->at : (const uint8_t *)"", k->len };
 }
 
 /* --- types.c: types and their slots --- */

@@ -64,7 +64,8 @@ typedef struct gs_records {
   uint64_t structs;   /* structs that follow the present one in its block */
   uint64_t client, clock; /* the present block's, and where the next struct in it begins */
   uint64_t total;     /* v2: structs of all blocks so far */
-  uint32_t blocks;    /* begun so far */
+  uint32_t blocks;    /* begun so far, without empty ones */
+  uint64_t last;      /* client of the last of them */
   bool falling;       /* client ids fell from block to block until now */
   bool part;          /* only some blocks of an update: no delete set follows */
   gs_record rec;      /* the present struct, while gs_records_next says so */

@@ -311,7 +311,6 @@ void gs_records_open(gs_records *r, const gesso_allocator *al, gesso_bytes updat
 
 static void next_block(gs_records *r)
 {
-  uint64_t before = r->client;
   if (r->columns == NULL) {
     r->structs = gs_read_count(&r->rd, 2);
     r->client = gs_read_varuint(&r->rd);
@@ -323,8 +322,11 @@ static void next_block(gs_records *r)
     r->client = gs_col_uint(&r->rd, &r->columns->clients);
   }
   r->clock = gs_read_varuint(&r->rd);
-  if (r->blocks++ > 0 && r->client >= before)
+  if (r->structs == 0)
+    return;
+  if (r->blocks++ > 0 && r->client >= r->last)
     r->falling = false;
+  r->last = r->client;
 }
 
 bool gs_records_next(gs_records *r)

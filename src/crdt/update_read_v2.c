@@ -285,9 +285,8 @@ bool gs_update_make_raw(gesso_doc *doc, gs_update *up)
   for (int pass = 0; pass < 2; pass++)
     for (uint32_t i = 0; i < up->nclients; i++) {
       const gs_client *c = &doc->clients[up->clients[i]];
-      if (c->in_first == c->in_end)
-        continue; /* there may be no list at all */
-      for (gs_in *in = up->v + c->in_first; in < up->v + c->in_end; in++) {
+      for (uint32_t k = c->in_first; k < c->in_end; k++) {
+        gs_in *in = &up->v[k];
         if (pass == 0 && in->raw.len == 0) {
           size_t from = made->b.len;
           gs_write_in(doc, made, in, 0);

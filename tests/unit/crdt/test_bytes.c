@@ -163,6 +163,14 @@ static void clients_in_any_order_are_all_kept(void **state)
   gesso_buffer_free(&got);
 }
 
+static void blocks_without_structs_are_left_out(void **state)
+{
+  (void)state;
+  /* The last block is an empty one of a client that was there before. */
+  gesso_bytes updates[] = { BYTES(3, 1, 1, 0, 0, 3, 1, 2, 0, 0, 3, 0, 2, 1, 0), BYTES(1, 1, 2, 3, 0, 2, 0) };
+  merges_to(updates, 2, BYTES(2, 1, 2, 0, 0, 5, 1, 1, 0, 0, 3, 0));
+}
+
 static void many_updates_in_any_order_merge_to_the_same(void **state)
 {
   (void)state;
@@ -558,6 +566,7 @@ int main(void)
     cmocka_unit_test(gc_ranges_of_two_updates_become_one),
     cmocka_unit_test(higher_clients_go_first_and_delete_sets_are_joined),
     cmocka_unit_test(clients_in_any_order_are_all_kept),
+    cmocka_unit_test(blocks_without_structs_are_left_out),
     cmocka_unit_test(many_updates_in_any_order_merge_to_the_same),
     cmocka_unit_test(a_bad_update_is_named),
     cmocka_unit_test(a_diff_begins_in_the_middle_of_a_struct),
