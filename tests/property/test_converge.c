@@ -1,5 +1,5 @@
 /* Peers that edit at random and hear of each other in any order end with the same content, and
- * every document is consistent after every step.
+ * every document is consistent after every step. Now and then they fall apart into two groups, and meet again.
  *
  *   test_converge [first seed [how many]]       the seed of a failure is printed */
 #include "peers.h"
@@ -79,6 +79,20 @@ static void sync(gesso_doc *to, gesso_doc *from)
   gesso_buffer_free(&sv);
 }
 
+/* Peers that cannot reach each other: whoever has another bit in `split` is on the other side. */
+static bool together(uint32_t split, uint32_t a, uint32_t b)
+{
+  return (split >> a & 1) == (split >> b & 1);
+}
+
+static bool somebody_has(uint32_t split, uint32_t peers, uint32_t me, bool known[][POOL_MAX], uint32_t update)
+{
+  for (uint32_t i = 0; i < peers; i++)
+    if (together(split, me, i) && known[i][update])
+      return true;
+  return false;
+}
+
 static void run(uint64_t seed)
 {
   seed_now = seed;
@@ -95,10 +109,13 @@ static void run(uint64_t seed)
     for (uint32_t k = 0; k < POOL_MAX; k++)
       known[i][k] = false;
   }
+  uint32_t split = 0;
   uint32_t steps = 20 + random_below(&r, 120);
   for (uint32_t step = 0; step < steps; step++) {
     uint32_t i = random_below(&r, peers);
     uint32_t what = random_below(&r, 10);
+    if (random_chance(&r, 4))
+      split = split != 0 ? 0 : random_below(&r, 1u << peers);
     if (what < 5) {
       int made = peer_edit(docs[i], &r, &history, whole);
       if (made >= 0)
@@ -107,11 +124,15 @@ static void run(uint64_t seed)
     } else if (what < 9 && history.count > 0) {
       for (uint32_t n = 1 + random_below(&r, 5); n > 0; n--) {
         uint32_t k = random_below(&r, history.count);
+        if (!somebody_has(split, peers, i, known, k))
+          continue;
         known[i][k] = true;
         apply(docs[i], history.updates[k]);
       }
     } else {
-      sync(docs[i], docs[random_below(&r, peers)]);
+      uint32_t other = random_below(&r, peers);
+      if (together(split, i, other))
+        sync(docs[i], docs[other]);
     }
   }
   for (uint32_t i = 0; i < peers; i++)
