@@ -5,9 +5,11 @@
  * byte pair and a selector for who sends it; between frames peers leave and time passes. The first
  * byte says whether clocks of the departed are forgotten soon; if not, somebody who hears every
  * announcement must hold what the table holds. What a frame says is written again and must read the
- * same; the table copied through its own encoding must be equal. */
+ * same; the table copied through its own encoding must be equal. A participant of the public API hears every frame, too:
+ * it must stay present whatever the others say, and what it reports must add up to what it holds. */
 #include "fuzz.h"
 
+#include "gesso/awareness.h"
 #include "sync/awareness.h"
 #include "sync/dialect.h"
 #include "sync/message.h"
@@ -15,6 +17,54 @@
 
 enum { OWNERS = 4, IDS_MAX = 6, OWNER_IDS_MAX = 3, DEPARTED_MAX = 4, STATE_MAX = 64, STATES_MAX = 128 };
 enum { MEMORY_MAX = 16 << 20 }; /* far more than an input of libFuzzer's size can ask for */
+
+enum { SELF = 7 };
+
+/* How many the participant holds, by what it reported. */
+static void count(void *ctx, gesso_awareness *self, const gesso_awareness_event *e)
+{
+  size_t *present = (size_t *)ctx;
+  gesso_buffer b;
+  FUZZ_CHECK(gesso_awareness_encode(self, e->clients, e->nclients, &b) == GESSO_OK && b.len > 0);
+  gesso_buffer_free(&b);
+  FUZZ_CHECK(e->nclients == e->nadded + e->nupdated + e->nremoved && e->nclients > 0 && e->nchanged <= e->nupdated);
+  *present += e->nadded;
+  FUZZ_CHECK(*present >= e->nremoved);
+  *present -= e->nremoved;
+}
+
+static gesso_bytes as_it_is(void *ctx, uint64_t client, gesso_bytes state)
+{
+  (void)ctx;
+  (void)client;
+  return state;
+}
+
+static void take_part(gesso_awareness *self, gesso_bytes body, uint64_t now, gesso_status want)
+{
+  gesso_error err = { 0 };
+  gesso_buffer copy = { 0 }, again = { 0 };
+  gesso_status st = gesso_awareness_apply(self, body, (gesso_bytes){ NULL, 0 }, now, &err);
+  FUZZ_CHECK(st == want || want == GESSO_E_NOMEM);
+  FUZZ_CHECK(st == GESSO_OK || (err.offset <= body.len && err.message != NULL));
+  FUZZ_CHECK(gesso_awareness_modify(body, as_it_is, NULL, &copy, &err) == st);
+  if (st != GESSO_OK)
+    return;
+  gesso_bytes read = { copy.data, copy.len };
+  FUZZ_CHECK(gesso_awareness_modify(read, as_it_is, NULL, &again, NULL) == GESSO_OK);
+  FUZZ_CHECK(fuzz_same(read, (gesso_bytes){ again.data, again.len }));
+  gesso_buffer_free(&copy);
+  gesso_buffer_free(&again);
+}
+
+static void check_self(gesso_awareness *self, size_t present)
+{
+  gesso_buffer b;
+  FUZZ_CHECK(gesso_awareness_state(self, SELF).len > 0);
+  FUZZ_CHECK(gesso_awareness_clients(self, NULL, 0) == present && present <= IDS_MAX);
+  FUZZ_CHECK(gesso_awareness_to_json(self, &b) == GESSO_OK);
+  gesso_buffer_free(&b);
+}
 
 /* Writes a message again and reads it back. */
 static void round_trip(const gs_message *m)
@@ -98,6 +148,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   fuzz_memory_init(&memory, MEMORY_MAX);
   gs_awareness *aw = gs_awareness_create(&memory.alloc, &tight), *listener = gs_awareness_create(NULL, &roomy);
   gs_awareness_owner owners[OWNERS] = { 0 }, ear = { 0 };
+  gesso_awareness_options options = {
+    .size = sizeof options, .alloc = &memory.alloc, .client_id = SELF,
+    .clients_max = IDS_MAX, .state_bytes_max = STATE_MAX, .states_bytes_max = STATES_MAX,
+  };
+  gesso_awareness *self = gesso_awareness_create(&options, 0);
+  size_t present = 1;
+  gesso_awareness_on_change(self, count, &present);
   uint64_t now = 0;
   while (gs_reader_left(&in) != 0) {
     uint8_t what = gs_read_u8(&in);
@@ -106,11 +163,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((what & 0x3c) == 0x3c) {
       gs_awareness_leave(aw, who);
       FUZZ_CHECK(who->count == 0);
+      const uint64_t gone[] = { what >> 6, 1, (what >> 6) + 256 };
+      FUZZ_CHECK(gesso_awareness_remove(self, gone, 3, (gesso_bytes){ NULL, 0 }, now) == GESSO_OK);
     } else if ((what & 0x3c) == 0x38) {
       gs_awareness_expire(aw, now);
       FUZZ_CHECK(gs_awareness_next_expiry(aw) > now);
+      FUZZ_CHECK(gesso_awareness_tick(self, now) == GESSO_OK && gesso_awareness_next_tick(self) > now);
     } else if ((what & 0x3c) == 0x34) {
       announce(aw, listener, &ear, now, forgets);
+      const uint8_t digit = '0' + (what & 3);
+      gesso_status s = gesso_awareness_set_local_field(self, (gesso_bytes){ &digit, 1 }, (gesso_bytes){ &digit, 1 }, now);
+      FUZZ_CHECK(s == GESSO_OK || s == GESSO_E_LIMIT || s == GESSO_E_USAGE);
     } else {
       size_t len = (size_t)gs_read_u8(&in) | (size_t)(gs_read_u8(&in) & 3) << 8;
       gesso_bytes frame = gs_read_raw(&in, GS_MIN(len, gs_reader_left(&in)));
@@ -125,10 +188,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         gesso_error err = { 0 };
         gesso_status s = gs_awareness_apply(aw, who, now, m.body, &counts, &err);
         FUZZ_CHECK(s == GESSO_OK || (counts.taken == 0 && err.offset <= m.body.len && err.message != NULL));
+        take_part(self, m.body, now, s);
       }
       FUZZ_CHECK(rd.err == GESSO_OK || rd.err_offset <= frame.len);
     }
     FUZZ_CHECK(gs_awareness_check(aw));
+    check_self(self, present);
     FUZZ_CHECK(gs_awareness_present(aw) <= IDS_MAX && gs_awareness_states_len(aw) <= STATES_MAX);
     for (size_t i = 0; i < OWNERS; i++)
       FUZZ_CHECK(owners[i].count <= OWNER_IDS_MAX);
@@ -137,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   copy_through_encoding(aw, &roomy);
   gs_awareness_destroy(aw);
   gs_awareness_destroy(listener);
+  gesso_awareness_destroy(self);
   FUZZ_CHECK(memory.held == 0);
   return 0;
 }

@@ -71,7 +71,6 @@ static size_t pick(gesso_awareness *aw, size_t at, int what, int or_what)
 
 static void report(gesso_awareness *aw, gesso_bytes origin)
 {
-  gs_awareness_drop_changes(aw->table);
   if (aw->nnotes > 0 && aw->fn != NULL) {
     gesso_awareness_event e = { .origin = origin, .clients = aw->ids, .nclients = aw->nnotes };
     e.nadded = pick(aw, 0, ADDED, ADDED);
@@ -85,6 +84,8 @@ static void report(gesso_awareness *aw, gesso_bytes origin)
     aw->fn(aw->ctx, aw, &e);
   }
   aw->nnotes = 0;
+  /* After the callback, which may want to encode those who left. */
+  gs_awareness_drop_changes(aw->table);
 }
 
 void gesso_awareness_on_change(gesso_awareness *aw, gesso_awareness_fn fn, void *ctx)

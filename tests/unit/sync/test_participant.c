@@ -246,6 +246,13 @@ static void states_are_read_and_modified(void **state)
   gesso_awareness_destroy(aw);
 }
 
+static void encode_all(void *ctx, gesso_awareness *aw, const gesso_awareness_event *e)
+{
+  gesso_buffer *b = ctx;
+  gesso_buffer_free(b);
+  assert_int_equal(gesso_awareness_encode(aw, e->clients, e->nclients, b), GESSO_OK);
+}
+
 static void limits_hold(void **state)
 {
   (void)state;
@@ -266,6 +273,16 @@ static void limits_hold(void **state)
   state_is(aw, 3, NULL);
   assert_int_equal(gesso_awareness_set_local(aw, TEXT("5"), 0), GESSO_OK);
   assert_int_equal(gesso_awareness_set_local_field(aw, TEXT("x"), TEXT("5"), 0), GESSO_E_USAGE);
+  /* More leave in one update than are remembered: still there for the callback, then forgotten. */
+  gesso_buffer b = { 0 };
+  gesso_awareness_on_change(aw, encode_all, &b);
+  assert_int_equal(gesso_awareness_apply(aw, TEXT("\x05\x02\x02\x04null\x05\x01\x01" "1\x05\x02\x04null\x06\x01\x01" "1\x06\x02\x04null"),
+                                         NONE, 0, NULL), GESSO_OK);
+  assert_bytes_equal(view(b), TEXT("\x05\x05\x02\x04null\x06\x02\x04null\x02\x02\x04null\x05\x02\x04null\x06\x02\x04null"));
+  gesso_buffer_free(&b);
+  uint64_t clock;
+  assert_int_equal(gesso_awareness_clock(aw, 2, &clock), GESSO_E_NOTFOUND);
+  assert_int_equal(gesso_awareness_clock(aw, 6, &clock), GESSO_OK);
   gesso_awareness_destroy(aw);
   o.client_id = 0;
   assert_null(gesso_awareness_create(&o, 0));
