@@ -296,6 +296,132 @@ static void structs_that_make_no_sense_are_refused(void **state)
   }
 }
 
+static void a_refused_update_forgets_nobody_who_waits(void **state)
+{
+  (void)state;
+  gesso_doc_options o = { .size = sizeof o, .client_id = 1, .pending_structs_max = 1 };
+  gesso_doc *doc = gesso_doc_create(&o);
+  /* 6:0 waits for 5:0. */
+  static const uint8_t waits[] = { 1, 1, 6, 0, 0x84, 5, 0, 1, 'b', 0 };
+  apply(doc, (gesso_bytes){ waits, sizeof waits });
+  /* 5:0 comes, and with it 7:1, for which there is no room: all of it is refused. */
+  static const uint8_t refused[] = { 2, 1, 7, 1, 4, 1, 1, 't', 1, 'x', 1, 5, 0, 4, 1, 1, 't', 1, 'a', 0 };
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ refused, sizeof refused }, NULL), GESSO_E_LIMIT);
+  check(doc);
+  static const uint8_t missing[] = { 1, 1, 5, 0, 4, 1, 1, 't', 1, 'a', 0 };
+  apply(doc, (gesso_bytes){ missing, sizeof missing });
+  check(doc);
+  gesso_buffer text = { 0 };
+  assert_int_equal(gesso_text_to_string(doc, gesso_doc_root(doc, str("t"), GESSO_TEXT), &text), GESSO_OK);
+  assert_int_equal(text.len, 2);
+  assert_memory_equal(text.data, "ab", 2);
+  gesso_buffer_free(&text);
+  gesso_doc_destroy(doc);
+}
+
+static uint32_t next_random(uint32_t *x)
+{
+  *x = *x * 1664525u + 1013904223u;
+  return *x >> 8;
+}
+
+/* Long contents are cut where they are asked to be, wherever that is. */
+static void long_contents_are_cut_in_the_right_place(void **state)
+{
+  (void)state;
+  enum { N = 4000, CUTS = 1500 };
+  static const char *const pieces[] = { "a", "\xc3\xa9", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80" };
+  uint32_t x = 7, n = N;
+  static uint8_t kind[N];
+  static int number[N];
+  static gesso_value values[N];
+  gs_buf all = gs_buf_make(NULL);
+  for (int i = 0; i < N; i++) {
+    kind[i] = (uint8_t)(next_random(&x) % 4);
+    gs_buf_puts(&all, pieces[kind[i]]);
+    number[i] = (int)(next_random(&x) % 100000);
+    values[i] = (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = number[i] };
+  }
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT), a = gesso_doc_root(doc, str("a"), GESSO_ARRAY);
+  assert_int_equal(gesso_text_insert(doc, t, 0, gs_buf_bytes(&all), (gesso_bytes){ NULL, 0 }), GESSO_OK);
+  assert_int_equal(gesso_array_insert(doc, a, 0, values, N, NULL), GESSO_OK);
+  gs_buf_finish(&all);
+  for (int i = 0; i < CUTS; i++) {
+    uint32_t at = next_random(&x) % n, units = 0;
+    for (uint32_t k = 0; k < at; k++)
+      units += kind[k] == 3 ? 2 : 1;
+    cut_out(doc, t, units, kind[at] == 3 ? 2 : 1);
+    assert_int_equal(gesso_array_remove(doc, a, at, 1), GESSO_OK);
+    n--;
+    memmove(kind + at, kind + at + 1, n - at);
+    memmove(number + at, number + at + 1, (n - at) * sizeof *number);
+  }
+  check(doc);
+  gs_buf text = gs_buf_make(NULL), json = gs_buf_make(NULL);
+  gs_buf_put(&json, '[');
+  for (uint32_t i = 0; i < n; i++) {
+    gs_buf_puts(&text, pieces[kind[i]]);
+    gs_buf_printf(&json, "%s%d", i == 0 ? "" : ",", number[i]);
+  }
+  gs_buf_put(&json, ']');
+  gesso_buffer got = { 0 };
+  assert_int_equal(gesso_text_to_string(doc, t, &got), GESSO_OK);
+  assert_int_equal(got.len, text.b.len);
+  assert_memory_equal(got.data, text.b.data, got.len);
+  gesso_buffer_free(&got);
+  assert_int_equal(gesso_type_to_json(doc, a, GESSO_ARRAY, &got), GESSO_OK);
+  assert_int_equal(got.len, json.b.len);
+  assert_memory_equal(got.data, json.b.data, got.len);
+  gesso_buffer_free(&got);
+  gs_buf_finish(&text);
+  gs_buf_finish(&json);
+  gesso_doc_destroy(doc);
+}
+
+/* What waits, root types, delete ranges and clients cost memory in proportion to their bytes. */
+static void memory_is_bounded_by_the_input(void **state)
+{
+  (void)state;
+  enum { N = 20000 };
+  for (int way = 0; way < 4; way++) {
+    gs_buf b = gs_buf_make(NULL);
+    gs_write_varuint(&b, way == 3 ? 0 : way == 2 ? N : 1);
+    for (uint64_t i = 0; i < N && way < 3; i++) {
+      if (way == 2 || i == 0) {
+        gs_write_varuint(&b, way == 2 ? 1 : N);
+        gs_write_varuint(&b, 1000 + i);
+        gs_write_varuint(&b, way == 0 ? 1 : 0); /* 0: all of it waits */
+      }
+      char name[16];
+      int n = snprintf(name, sizeof name, "%llu", (unsigned long long)i);
+      gs_buf_write(&b, "\x04\x01", 2);
+      gs_write_bytes(&b, (gesso_bytes){ (const uint8_t *)name, way == 1 ? (size_t)n : 1 });
+      gs_buf_write(&b, "\x01x", 2);
+    }
+    gs_write_varuint(&b, way == 3 ? 1 : 0);
+    if (way == 3) {
+      gs_write_varuint(&b, 5);
+      gs_write_varuint(&b, N);
+      for (uint64_t i = N; i-- > 0;) {
+        gs_write_varuint(&b, 2 * i);
+        gs_write_varuint(&b, 1);
+      }
+    }
+    size_t len = b.b.len;
+    struct faulty f = { 0, 0, 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .client_id = 1, .alloc = &al };
+    gesso_doc *doc = gesso_doc_create(&o);
+    apply(doc, gs_buf_bytes(&b));
+    assert_true(f.live < 100 * len + 65536);
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+    gs_buf_finish(&b);
+  }
+}
+
 /* 5,000 formats that name one key of 5,000 bytes; one struct of 2^40 empty strings. */
 static void a_small_v2_update_cannot_become_a_huge_one(void **state)
 {
@@ -336,6 +462,9 @@ int main(void)
     cmocka_unit_test(more_than_may_wait_is_refused),
     cmocka_unit_test(a_memory_cap_holds),
     cmocka_unit_test(structs_that_make_no_sense_are_refused),
+    cmocka_unit_test(a_refused_update_forgets_nobody_who_waits),
+    cmocka_unit_test(long_contents_are_cut_in_the_right_place),
+    cmocka_unit_test(memory_is_bounded_by_the_input),
     cmocka_unit_test(a_small_v2_update_cannot_become_a_huge_one),
   };
   return cmocka_run_group_tests_name("hostile updates", tests, NULL, NULL);
