@@ -51,7 +51,7 @@ bool gs_read_element_json(gesso_doc *doc, gs_view *view, const gs_item *it, uint
   switch (gs_kind(it)) {
   case GS_ANY:
   case GS_JSON:
-    rd.at += gs_content_offset(gs_kind(it), c, i, &pair);
+    rd.at += gs_content_find(doc, it, i, &pair);
     if (gs_kind(it) == GS_ANY)
       return gs_any_to_json(&rd, out);
     c = gs_read_bytes(&rd);

@@ -199,6 +199,6 @@ gesso_status gesso_text_bytes_of_utf16(gesso_doc *doc, gesso_type text, uint64_t
     return GESSO_OK;
   }
   int pair;
-  *out_bytes += gs_utf8_offset_of(gs_content(doc, &doc->items[at.item]), at.end, &pair);
+  *out_bytes += gs_content_find(doc, &doc->items[at.item], at.end, &pair);
   return GESSO_OK;
 }

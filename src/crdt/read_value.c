@@ -107,10 +107,12 @@ gesso_status gs_read_json_value(gesso_bytes json, gs_arena *arena, gesso_value *
 static const uint8_t half[] = { 0xef, 0xbf, 0xbd };
 
 /* Each UTF-16 unit as a string of its own (JavaScript: s.split('')). */
-static gesso_status split_string(gesso_bytes s, uint32_t i, uint32_t n, gs_arena *arena, gesso_value *out)
+static gesso_status split_string(gesso_doc *doc, const gs_item *it, uint32_t i, uint32_t n, gs_arena *arena,
+                                 gesso_value *out)
 {
   int tail;
-  size_t at = gs_utf8_offset_of(s, i, &tail);
+  size_t at = gs_content_find(doc, it, i, &tail);
+  gesso_bytes s = gs_content(doc, it);
   for (uint32_t k = 0; k < n; k++) {
     gesso_bytes unit = { half, sizeof half };
     uint8_t lead = s.data[at];
@@ -128,33 +130,6 @@ static gesso_status split_string(gesso_bytes s, uint32_t i, uint32_t n, gs_arena
   return GESSO_OK;
 }
 
-gesso_status gs_read_substring(gesso_doc *doc, const gs_item *it, uint32_t i, uint32_t n, gs_arena *arena,
-                               gesso_value *out)
-{
-  *out = (gesso_value){ .kind = GESSO_VALUE_STRING };
-  gesso_bytes c = gs_content(doc, it);
-  int tail, head;
-  size_t from = gs_utf8_offset_of(c, i, &tail);
-  if (tail)
-    from += 4; /* the second half of that character is unit i */
-  gesso_bytes rest = { c.len > 0 ? c.data + from : NULL, c.len - from };
-  size_t len = gs_utf8_offset_of(rest, n - (tail && n > 0 ? 1 : 0), &head);
-  size_t size = len + (tail && n > 0 ? 3 : 0) + (head ? 3 : 0);
-  uint8_t *p = gs_arena_alloc(arena, size);
-  if (p == NULL)
-    return GESSO_E_NOMEM;
-  out->bytes = (gesso_bytes){ p, size };
-  if (tail && n > 0) {
-    memcpy(p, half, 3);
-    p += 3;
-  }
-  if (len > 0)
-    memcpy(p, rest.data, len);
-  if (head)
-    memcpy(p + len, half, 3);
-  return GESSO_OK;
-}
-
 gesso_status gs_read_values(gesso_doc *doc, const gs_item *it, uint32_t i, uint32_t n, gs_arena *arena, gesso_value *out)
 {
   gesso_status st = GESSO_OK;
@@ -169,7 +144,7 @@ gesso_status gs_read_values(gesso_doc *doc, const gs_item *it, uint32_t i, uint3
   case GS_ANY:
   case GS_JSON: {
     int pair;
-    rd.at += gs_content_offset(kind, c, i, &pair);
+    rd.at += gs_content_find(doc, it, i, &pair);
     for (uint32_t k = 0; k < n && st == GESSO_OK; k++) {
       if (kind == GS_JSON) {
         st = read_json(gs_read_bytes(&rd), &tree, arena, &out[k]);
@@ -182,7 +157,7 @@ gesso_status gs_read_values(gesso_doc *doc, const gs_item *it, uint32_t i, uint3
     break;
   }
   case GS_STRING:
-    st = split_string(c, i, n, arena, out);
+    st = split_string(doc, it, i, n, arena, out);
     break;
   case GS_EMBED:
     st = read_json(c, &tree, arena, out);

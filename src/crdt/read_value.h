@@ -16,9 +16,6 @@ GESSO_MUST_USE gesso_status gs_read_values(gesso_doc *doc, const gs_item *it, ui
 /* Element i. */
 GESSO_MUST_USE gesso_status gs_read_value(gesso_doc *doc, const gs_item *it, uint32_t i, gs_arena *arena,
                                           gesso_value *out);
-/* UTF-16 units i .. i + n - 1 of a GS_STRING item as one string. Half of a surrogate pair is U+FFFD. */
-GESSO_MUST_USE gesso_status gs_read_substring(gesso_doc *doc, const gs_item *it, uint32_t i, uint32_t n,
-                                              gs_arena *arena, gesso_value *out);
 /* The value of JSON text that was checked before: of a format (format.h) or an embed. */
 GESSO_MUST_USE gesso_status gs_read_json_value(gesso_bytes json, gs_arena *arena, gesso_value *out);
 

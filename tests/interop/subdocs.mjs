@@ -2,15 +2,16 @@
 // each that receives the updates of Yjs. Updates, the subdocuments of all four and what their observers are told
 // must be equal.
 import * as Y from 'yjs'
-import { DocIn, Kind, nothing, NO_GC, number, string } from './driver.mjs'
+import { DocIn, Kind, NewType, nothing, NO_GC, number, string } from './driver.mjs'
 import { Random } from './random.mjs'
-import { equalBytes, expectEqual, parsed } from './compare.mjs'
+import { equalBytes, expectEqual, parsed, receive } from './compare.mjs'
 
 const AUTO_LOAD = 2
 const NO_LOAD = 4
 const keys = ['a', 'b', 'c', 'd']
 const MAIN = 0
 const REPLICA = 1
+const LATE = 2
 const FIRST_SLOT = 8 // of handles
 
 const json = read => decoder => parsed(read(decoder))
@@ -102,6 +103,14 @@ async function runScript (driver, seed, seen) {
       const from = arr.length > 0 ? r.below(arr.length) : -1
       r.weighted([
         [3, () => { map.set(key, d); later.push(create, () => driver.mapSet(MAIN, m, key, new DocIn(to))) }],
+        [1, () => {
+          // One inside a type that is new as well, and goes with it.
+          map.set(key, new Y.Map([['in', d]]))
+          later.push(create, async () => {
+            const inner = await driver.mapSet(MAIN, m, key, new NewType(Kind.map))
+            await driver.mapSet(MAIN, inner, 'in', new DocIn(to))
+          })
+        }],
         [1, () => { map.set(key, 1); later.push(() => driver.mapSet(MAIN, m, key, 1)) }],
         [3, () => {
           const [e, next, createNext] = fresh()
@@ -151,6 +160,18 @@ async function runScript (driver, seed, seen) {
       seen.events += want.added.length + want.removed.length + want.loaded.length
     }
   }
+  // All at once, through whatever encoding, in documents that hear of it.
+  const late = new Y.Doc({ collectionid: 'late' })
+  late.clientID = 5
+  const lateHeard = listen(late)
+  await s.create(LATE, 5, 0, null, 'late', null)
+  await s.hear(LATE)
+  const v2 = r.chance(0.5)
+  const state = v2 ? Y.encodeStateAsUpdateV2(doc) : Y.encodeStateAsUpdate(doc)
+  receive(late, { v2, bytes: state })
+  await (v2 ? driver.applyV2(LATE, state) : driver.apply(LATE, state))
+  expectEqual('subdocuments of a late comer', described(late), (await s.list(LATE)).sort(byGuid))
+  expectEqual('events of a late comer', told(lateHeard()), told(await s.heard(LATE)))
 }
 
 export async function runSubdocs (getDriver, first, count) {
