@@ -2,7 +2,8 @@
 //
 //   node bench/run.mjs [--build build] [--trace FILE] [--also FILE,FILE] [--all] [--rounds 3] [--only words] [--out DIR]
 //
-// --all runs what takes long in Yjs too. --also names more editing traces to type. Without --trace the text is a seeded keystroke history of the same shape as a real one. Ratios of one
+// --all runs what takes long in Yjs too. --also names more editing traces to type. Without --trace the text is
+// a seeded keystroke history of the same shape as a real one. Ratios of one
 // run count; figures move with the machine.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -64,7 +65,8 @@ const quick = [
 const long = [
   ['text: a transaction and an update a keystroke', 'keystrokes', paths.edits, 'ms', 'ms', 30],
   ['text: all keystrokes in one transaction', 'once', paths.edits, 'ms', 'ms', 25],
-  ...also.map(([name, file]) => [`${name}: a transaction a keystroke`, 'keystrokes', makeEdits(folder, file, name), 'ms', 'ms', name.startsWith('svelte') ? 45 : 25]),
+  ...also.map(([name, file]) => [`${name}: a transaction a keystroke`, 'keystrokes', makeEdits(folder, file, name),
+    'ms', 'ms', name.startsWith('svelte') ? 45 : 25]),
   ['text: fold every update in one transaction', 'fold', paths.updates, 'ms', 'ms', 8],
   ['100,000 shapes: load, steady', 'load', paths['100000-shapes.state'], 'ms', 'ms', 15],
   ['100,000 shapes: heap', 'heap', paths['100000-shapes.state'], 'bytes', 'KB', 4]
@@ -107,7 +109,8 @@ for (const [what, workload, file, figure, unit, must] of rows) {
   }
   const ratio = median(theirs) / median(ours)
   if (ratio < must) missed++
-  say(`${what.padEnd(46)} ${show(median(theirs), unit).padStart(11)} ${show(median(ours), unit).padStart(11)}  1/${ratio.toFixed(1).padEnd(6)} 1/${must}${ratio < must ? '  short of it' : ''}`)
+  say(`${what.padEnd(46)} ${show(median(theirs), unit).padStart(11)} ${show(median(ours), unit).padStart(11)}  ` +
+    `1/${ratio.toFixed(1).padEnd(6)} 1/${must}${ratio < must ? '  short of it' : ''}`)
 }
 say('')
 for (const [name, file] of [['text', paths.text], ['whiteboard', paths.board]]) {

@@ -221,7 +221,15 @@ typedef struct gs_text_block {
 } gs_text_block;
 
 /* Arrays that planning the last small update used: the next one takes them, and need not allocate. */
-enum { GS_SCRATCH_STRUCTS, GS_SCRATCH_DELETES, GS_SCRATCH_CLIENTS, GS_SCRATCH_ORDER, GS_SCRATCH_READY, GS_SCRATCH_INVOLVED, GS_SCRATCHES };
+enum {
+  GS_SCRATCH_STRUCTS,
+  GS_SCRATCH_DELETES,
+  GS_SCRATCH_CLIENTS,
+  GS_SCRATCH_ORDER,
+  GS_SCRATCH_READY,
+  GS_SCRATCH_INVOLVED,
+  GS_SCRATCHES
+};
 typedef struct gs_scratch {
   void *v;
   uint32_t cap;
