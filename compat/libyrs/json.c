@@ -58,7 +58,7 @@ static char *put_utf8(char *out, uint32_t c)
     return out;
   }
   int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  *out++ = (char)((0xf00 >> more & 0xff) | c >> (6 * more));
+  *out++ = (char)((0xff00 >> (more + 1) & 0xff) | c >> (6 * more));
   while (more-- > 0)
     *out++ = (char)(0x80 | (c >> (6 * more) & 0x3f));
   return out;

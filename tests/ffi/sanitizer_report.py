@@ -29,8 +29,7 @@ def main():
             elif frames:
                 break
         own = [f for f in frames if "main.cpp" in f[1]]
-        inner = [f for f in frames if "main.cpp" not in f[1] and not re.search(r"asan|sanitizer|libc|interceptor", f[1])
-                 and f[0] not in ("malloc", "calloc", "realloc", "free", "memcpy", "strcmp")]
+        inner = [f for f in frames if "main.cpp" not in f[1] and not re.match(r"__|(malloc|calloc|realloc|free|str|mem)", f[0])]
         if re.match(r"(Direct|Indirect) leak", block):
             if own:
                 leaks[own[0][1].split("/")[-1]] += 1
