@@ -146,7 +146,7 @@ async function checkUndone (driver, seed, seen) {
   const answers = [driver.call('undo_new', 0, [0, 0, 0], () => {})]
   for (const handle of handles) answers.push(driver.call('undo_scope', 0, [0, handle], () => {}))
   const positions = []
-  for (let i = r.between(20, 40); i > 0; i--) {
+  for (let i = r.between(12, 24); i > 0; i--) {
     const at = (type, more) => r.below(type.length + more)
     r.weighted([
       [3, () => {

@@ -276,8 +276,8 @@ static void limits_hold(void **state)
   /* More leave in one update than are remembered: still there for the callback, then forgotten. */
   gesso_buffer b = { 0 };
   gesso_awareness_on_change(aw, encode_all, &b);
-  assert_int_equal(gesso_awareness_apply(aw, TEXT("\x05\x02\x02\x04null\x05\x01\x01" "1\x05\x02\x04null\x06\x01\x01" "1\x06\x02\x04null"),
-                                         NONE, 0, NULL), GESSO_OK);
+  const gesso_bytes five = TEXT("\x05\x02\x02\x04null\x05\x01\x01" "1\x05\x02\x04null\x06\x01\x01" "1\x06\x02\x04null");
+  assert_int_equal(gesso_awareness_apply(aw, five, NONE, 0, NULL), GESSO_OK);
   assert_bytes_equal(view(b), TEXT("\x05\x05\x02\x04null\x06\x02\x04null\x02\x02\x04null\x05\x02\x04null\x06\x02\x04null"));
   gesso_buffer_free(&b);
   uint64_t clock;
