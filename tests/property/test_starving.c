@@ -1,6 +1,7 @@
-/* One scenario with a bit of everything, again and again: each time another allocation fails, from the first to the
- * last. The call says NOMEM and the document is sound; a call that only reads is made again and works; the rest of
- * the scenario goes on; in the end what the document emits loads to what it holds, and no memory is left.
+/* One scenario with a bit of everything, again and again: each time another allocation fails, from the first
+ * to the last. The call says NOMEM and the document is sound; a call that only reads is made again and works;
+ * the rest of the scenario goes on; in the end what the document emits loads to what it holds, and no memory is
+ * left.
  *
  *   test_starving [first failing allocation [how many]] */
 #include "gesso/position.h"
@@ -49,8 +50,9 @@ static gesso_status open_roots(struct scene *s)
 
 static gesso_status watch(struct scene *s)
 {
+  gesso_undo_options o = { .size = sizeof o, .capture_timeout_ms = -1 };
   if (s->undo == NULL)
-    s->undo = gesso_undo_create(s->doc, &(gesso_undo_options){ .size = sizeof(gesso_undo_options), .capture_timeout_ms = -1 });
+    s->undo = gesso_undo_create(s->doc, &o);
   if (s->undo == NULL)
     return GESSO_E_NOMEM;
   gesso_status st = gesso_undo_add_scope(s->undo, s->text);
@@ -59,18 +61,20 @@ static gesso_status watch(struct scene *s)
 
 static gesso_status write_text(struct scene *s)
 {
-  return gesso_text_insert(s->doc, s->text, 0, TEXT("a text that is long enough to be cut, \xf0\x9f\x98\x80 too"), none);
+  return gesso_text_insert(s->doc, s->text, 0, TEXT("a text that is long enough, \xf0\x9f\x98\x80 too"), none);
 }
 
 static gesso_status write_bold(struct scene *s)
 {
-  return gesso_text_insert(s->doc, s->text, gesso_type_length(s->doc, s->text) / 2, TEXT("bold"), TEXT("{\"bold\":true}"));
+  uint64_t middle = gesso_type_length(s->doc, s->text) / 2;
+  return gesso_text_insert(s->doc, s->text, middle, TEXT("bold"), TEXT("{\"bold\":true}"));
 }
 
 static gesso_status format_text(struct scene *s)
 {
   uint64_t length = gesso_type_length(s->doc, s->text);
-  return length < 4 ? GESSO_OK : gesso_text_format(s->doc, s->text, 1, length - 2, TEXT("{\"bold\":null,\"color\":\"red\"}"));
+  gesso_bytes format = TEXT("{\"bold\":null,\"color\":\"red\"}");
+  return length < 4 ? GESSO_OK : gesso_text_format(s->doc, s->text, 1, length - 2, format);
 }
 
 static gesso_status embed(struct scene *s)
@@ -86,7 +90,8 @@ static gesso_status cut_text(struct scene *s)
 
 static gesso_status apply_delta(struct scene *s)
 {
-  return gesso_text_apply_delta(s->doc, s->text, TEXT("[{\"insert\":\"delta\",\"attributes\":{\"link\":\"y\"}}]"));
+  gesso_bytes delta = TEXT("[{\"insert\":\"delta\",\"attributes\":{\"link\":\"y\"}}]");
+  return gesso_text_apply_delta(s->doc, s->text, delta);
 }
 
 static gesso_status fill_array(struct scene *s)
@@ -104,14 +109,15 @@ static gesso_status shrink_array(struct scene *s)
 
 static gesso_status set_key(struct scene *s)
 {
-  return gesso_map_set(s->doc, s->map, TEXT("key"), (gesso_value){ .kind = GESSO_VALUE_STRING, .bytes = TEXT("a value of some length") },
-                       NULL);
+  gesso_value value = { .kind = GESSO_VALUE_STRING, .bytes = TEXT("a value of some length") };
+  return gesso_map_set(s->doc, s->map, TEXT("key"), value, NULL);
 }
 
 static gesso_status set_type(struct scene *s)
 {
   gesso_type made = 0;
-  gesso_status st = gesso_map_set(s->doc, s->map, TEXT("key"), (gesso_value){ .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT }, &made);
+  gesso_value value = { .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT };
+  gesso_status st = gesso_map_set(s->doc, s->map, TEXT("key"), value, &made);
   return st == GESSO_OK ? gesso_text_insert(s->doc, made, 0, TEXT("inside"), none) : st;
 }
 
@@ -136,7 +142,8 @@ static gesso_status redo(struct scene *s)
 static gesso_status hear(struct scene *s)
 {
   for (uint32_t i = 0; i < remote.count; i += 2) {
-    gesso_status st = gesso_doc_apply_v1(s->doc, (gesso_bytes){ remote.updates[i].data, remote.updates[i].len }, NULL);
+    gesso_bytes update = { remote.updates[i].data, remote.updates[i].len };
+    gesso_status st = gesso_doc_apply_v1(s->doc, update, NULL);
     if (st != GESSO_OK)
       return st;
   }
@@ -221,7 +228,8 @@ static gesso_status look_back(struct scene *s)
 static gesso_status place(struct scene *s)
 {
   gesso_position *position = NULL;
-  gesso_status st = gesso_position_create(s->doc, s->text, gesso_type_length(s->doc, s->text) / 2, 0, &position);
+  uint64_t middle = gesso_type_length(s->doc, s->text) / 2;
+  gesso_status st = gesso_position_create(s->doc, s->text, middle, 0, &position);
   if (st == GESSO_OK)
     st = gesso_position_encode(position, &s->out);
   gesso_position_destroy(position);
@@ -337,9 +345,11 @@ int main(int argc, char **argv)
   random_source r = { 11 };
   for (int i = 0; i < 12; i++)
     (void)peer_edit(peer, &r, &remote, true);
-  for (uint32_t i = 0; i < remote.count; i++)
-    if (gesso_update_v1_to_v2((gesso_bytes){ remote.updates[i].data, remote.updates[i].len }, &remote_v2[i], NULL) != GESSO_OK)
+  for (uint32_t i = 0; i < remote.count; i++) {
+    gesso_bytes update = { remote.updates[i].data, remote.updates[i].len };
+    if (gesso_update_v1_to_v2(update, &remote_v2[i], NULL) != GESSO_OK)
       fail("convert");
+  }
   unsigned long n = first;
   while (n < first + count && run(n))
     n++;
