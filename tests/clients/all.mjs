@@ -20,7 +20,7 @@ function run(script) {
 
 const beside = run('stock.mjs')
 const counts = []
-for (const script of ['protocol.mjs', 'cli.mjs', 'history.mjs', 'hostile.mjs', 'growth.mjs']) counts.push(await run(script))
+for (const script of ['protocol.mjs', 'cli.mjs', 'history.mjs', 'hostile.mjs', 'storage.mjs', 'growth.mjs']) counts.push(await run(script))
 counts.push(await beside)
 const failed = counts.reduce((n, c) => n + c[1], 0)
 console.log(`${counts.reduce((n, c) => n + c[0], 0)} passed, ${failed} failed`)
