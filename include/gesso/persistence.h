@@ -190,8 +190,9 @@ enum {
  * `generation`: of the board that the update is meant for, as load gave it; DELETED when the name
  * means another board by now. 0: whichever board has the name.
  * `on_written`: it survives kill -9. `on_synced`: it survives a power cut. Both get the status:
- *   OK; DELETED (nothing is stored); USAGE (the update is empty); CLOSED, IO, FULL (the folder was
- *   closed before the disk took it).
+ *   OK; DELETED (nothing is stored); LIMIT (nothing is stored: the board would exceed 1,000,000,000 bytes,
+ *   more than SQLite takes as one value); USAGE (the update is empty); CLOSED, IO, FULL (the folder was closed
+ *   before the disk took it).
  * While the disk fails, the update is kept in memory and tried again; neither callback runs until
  * it succeeds. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_append(gesso_persistence *p, gesso_bytes board,

@@ -149,6 +149,8 @@ static gesso_status apply_append(group *g, gs_op *op, gs_board *b, gs_op_list *t
     op->status = GESSO_E_DELETED;
   else if (!b->row.exists && op->generation != 0 && !op->assigned)
     op->status = GESSO_E_DELETED; /* the board it was meant for is gone for good */
+  else if (b->row.state_bytes + b->live_bytes + b->batch_bytes + op->data_len > GS_STATE_BYTES_MAX)
+    op->status = GESSO_E_LIMIT; /* it could be journalled, and never be folded into a row */
   else if ((op->flags & GESSO_APPEND_TRUSTED) == 0) {
     op->status = gs_update_check(p->alloc, p->options.doc_memory_max, gs_op_data(op));
     if (op->status == GESSO_E_NOMEM) {

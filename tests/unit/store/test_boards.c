@@ -453,6 +453,29 @@ static void export_holds_state_journal_and_what_is_pending(void **state)
   gesso_buffer_free(&sv);
 }
 
+/* SQLite takes no value of more than 1e9 bytes: what would grow past that is refused before it is journalled. */
+static void a_board_that_could_never_be_folded_again_is_refused_in_time(void **state)
+{
+  store *s = *state;
+  char json[4096];
+  gesso_buffer u = update_set(1, "k", "v"), more = update_set(2, "l", "v");
+  assert_int_equal(store_append(s, "b", (gesso_bytes){ u.data, u.len }), GESSO_OK);
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  (void)store_close(s);
+  store_sql(s, "UPDATE board_states SET len = 999999999"); /* as if it were */
+  store_open(s);
+  assert_int_equal(store_append(s, "b", (gesso_bytes){ more.data, more.len }), GESSO_E_LIMIT);
+  assert_int_equal(store_append(s, "other", (gesso_bytes){ more.data, more.len }), GESSO_OK);
+  (void)store_close(s);
+  store_sql(s, "UPDATE board_states SET len = NULL");
+  store_open(s);
+  store_json(s, "b", json);
+  assert_string_equal(json, "{\"k\":\"v\"}");
+  assert_int_equal(store_append(s, "b", (gesso_bytes){ more.data, more.len }), GESSO_OK);
+  gesso_buffer_free(&u);
+  gesso_buffer_free(&more);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -474,6 +497,7 @@ int main(void)
     T(list_goes_page_by_page_in_order_of_names),
     T(an_attached_document_is_journalled),
     T(export_holds_state_journal_and_what_is_pending),
+    T(a_board_that_could_never_be_folded_again_is_refused_in_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
