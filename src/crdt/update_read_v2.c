@@ -293,7 +293,7 @@ bool gs_update_make_raw(gesso_doc *doc, gs_update *up)
           if (made->err != GESSO_OK)
             return false;
           in->raw = (gesso_bytes){ NULL, made->b.len - from };
-        } else if (pass == 1 && in->raw.data == NULL) {
+        } else if (pass == 1 && in->raw.data == NULL && in->raw.len > 0) {
           in->raw.data = made->b.data + at;
           at += in->raw.len;
         }
