@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "gesso/events.h"
 #include "gesso/types.h"
+#include "gesso/weak.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +38,40 @@ static void touch_value(const gesso_value *v)
   }
 }
 
+/* Follows the weak links in the root "r", wherever they lead. */
+static void touch_links(gesso_doc *doc)
+{
+  gesso_values all, got;
+  if (gesso_map_entries(doc, gesso_doc_find_root(doc, str("r")), &all) != GESSO_OK)
+    return;
+  for (size_t i = 0; i < all.count; i++) {
+    if (all.items[i].kind != GESSO_VALUE_TYPE || all.items[i].type != GESSO_WEAK_LINK)
+      continue;
+    gesso_type link = all.items[i].ref, type;
+    gesso_buffer b;
+    uint64_t from, end;
+    if (gesso_weak_values(doc, link, &got) == GESSO_OK)
+      for (size_t k = 0; k < got.count; k++)
+        touch_value(&got.items[k]);
+    gesso_values_free(&got);
+    if (gesso_weak_to_string(doc, link, &b) == GESSO_OK)
+      touch((gesso_bytes){ b.data, b.len });
+    gesso_buffer_free(&b);
+    if (gesso_weak_to_xml(doc, link, &b) == GESSO_OK)
+      touch((gesso_bytes){ b.data, b.len });
+    gesso_buffer_free(&b);
+    if (gesso_weak_range(doc, link, &type, &from, &end) == GESSO_OK)
+      FUZZ_CHECK(from <= end && end <= gesso_type_length(doc, type));
+  }
+  gesso_values_free(&all);
+}
+
 /* Reads every byte that an event points to. */
 static void on_deep(void *ctx, gesso_doc *doc, const gesso_event *events, size_t count)
 {
   (void)ctx;
   FUZZ_CHECK(count > 0);
+  touch_links(doc);
   for (size_t i = 0; i < count; i++) {
     const gesso_event *e = &events[i];
     FUZZ_CHECK(i == 0 || events[i - 1].path_length <= e->path_length);

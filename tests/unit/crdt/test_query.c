@@ -1,5 +1,6 @@
 /* Paths: what is one, and what they find. */
 #include "crdt_test.h"
+#include "support/support.h"
 
 #include "gesso/query.h"
 
@@ -171,12 +172,66 @@ static void edits_between_two_matches(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* Each allocation of reading and following a path fails once; whoever tries again gets all matches. */
+static void memory_ends_and_comes_back(void **state)
+{
+  (void)state;
+  const char *path = "$.list[0,4,-2]";
+  for (unsigned long n = 1;; n++) {
+    struct faulty f = { .fail_at = n };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_query *q = NULL;
+    gesso_error why;
+    gesso_status st = gesso_query_parse(&al, str(path), &q, &why);
+    if (st != GESSO_OK) {
+      assert_int_equal(st, GESSO_E_NOMEM);
+      assert_int_equal(why.status, GESSO_E_NOMEM);
+      assert_null(q);
+    }
+    gesso_query_destroy(q);
+    assert_int_equal(f.live, 0);
+    if (!f.failed)
+      break;
+  }
+  for (unsigned long n = 0;; n++) {
+    struct faulty f = { .fail_at = 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .alloc = &al };
+    gesso_doc *doc = gesso_doc_create(&o);
+    gesso_query *q = NULL;
+    gesso_value v[5], got;
+    for (int i = 0; i < 5; i++)
+      v[i] = (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = i };
+    assert_int_equal(gesso_array_insert(doc, gesso_doc_root(doc, str("list"), GESSO_ARRAY), 0, v, 5, NULL), GESSO_OK);
+    assert_int_equal(gesso_query_parse(NULL, str(path), &q, NULL), GESSO_OK);
+    f.calls = 0;
+    f.fail_at = n + 1;
+    gesso_matches *m = gesso_query_run(doc, q);
+    if (m == NULL)
+      m = gesso_query_run(doc, q);
+    assert_non_null(m);
+    double sum = 0;
+    gesso_status st;
+    while ((st = gesso_matches_next(m, &got)) != GESSO_E_NOTFOUND) {
+      assert_true(st == GESSO_OK || st == GESSO_E_NOMEM);
+      sum += st == GESSO_OK ? got.number : 0;
+    }
+    assert_true(sum == 7);
+    gesso_matches_destroy(m);
+    gesso_query_destroy(q);
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+    if (!f.failed)
+      break;
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(members_and_elements), cmocka_unit_test(lists),
     cmocka_unit_test(descending),           cmocka_unit_test(what_is_no_path),
-    cmocka_unit_test(edits_between_two_matches),
+    cmocka_unit_test(edits_between_two_matches), cmocka_unit_test(memory_ends_and_comes_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

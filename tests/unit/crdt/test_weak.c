@@ -1,7 +1,9 @@
 /* Weak links: what they point to, on the wire and after edits. */
 #include "crdt_test.h"
+#include "support/support.h"
 
 #include "gesso/events.h"
+#include "gesso/undo.h"
 #include "gesso/update.h"
 #include "gesso/weak.h"
 
@@ -315,6 +317,76 @@ static void observers_hear_of_quoted_changes_only(void **state)
   gesso_doc_destroy(other);
 }
 
+static void undo_brings_a_link_back(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1), *other = doc_of(2);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT), links = gesso_doc_root(doc, str("links"), GESSO_MAP);
+  insert(doc, t, 0, "abcd");
+  quote(doc, "l", t, 1, 2, 0);
+  gesso_undo *undo = gesso_undo_create(doc, NULL);
+  assert_non_null(undo);
+  assert_int_equal(gesso_undo_add_scope(undo, links), GESSO_OK);
+  assert_int_equal(gesso_map_remove(doc, links, str("l")), GESSO_OK);
+  assert_int_equal(link_of(doc, "l"), 0);
+  int changed = 0;
+  assert_int_equal(gesso_undo_undo(undo, &changed), GESSO_OK);
+  assert_int_equal(changed, 1);
+  pull(other, doc);
+  says(doc, link_of(doc, "l"), "bc");
+  says(other, link_of(other, "l"), "bc");
+  check(doc);
+  gesso_undo_destroy(undo);
+  gesso_doc_destroy(doc);
+  gesso_doc_destroy(other);
+}
+
+/* Each allocation of making, reading and watching links fails once: NOMEM, nothing lost, nothing kept. */
+static void memory_ends_at_every_place(void **state)
+{
+  (void)state;
+  for (unsigned long n = 1;; n++) {
+    struct faulty f = { .fail_at = 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .alloc = &al, .client_id = 1 };
+    gesso_doc *doc = gesso_doc_create(&o);
+    gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+    insert(doc, t, 0, "abcdef");
+    gesso_type l = quote(doc, "l", t, 1, 3, 0);
+    int events = 0;
+    gesso_subscription s;
+    assert_int_equal(gesso_type_observe(doc, l, count_event, &events, &s), GESSO_OK);
+    f.calls = 0;
+    f.fail_at = n;
+    gesso_buffer b = { 0 };
+    gesso_values v = { 0 };
+    gesso_status st[5];
+    st[0] = gesso_type_quote(doc, t, 0, 2, 0, &b);
+    gesso_buffer_free(&b);
+    st[1] = gesso_weak_values(doc, l, &v);
+    gesso_values_free(&v);
+    st[2] = gesso_weak_to_string(doc, l, &b);
+    gesso_buffer_free(&b);
+    st[3] = gesso_weak_to_xml(doc, l, &b);
+    gesso_buffer_free(&b);
+    st[4] = gesso_text_insert(doc, t, 2, str("x"), none);
+    int nomem = 0;
+    for (int i = 0; i < 5; i++) {
+      assert_true(st[i] == GESSO_OK || st[i] == GESSO_E_NOMEM);
+      nomem += st[i] == GESSO_E_NOMEM;
+    }
+    assert_true(nomem <= 1);
+    f.fail_at = 0;
+    check(doc);
+    assert_true(st[4] != GESSO_OK || events == 1);
+    says(doc, l, gesso_type_length(doc, t) == 7 ? "bxcd" : "bcd");
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+    if (!f.failed)
+      break;
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -326,6 +398,8 @@ int main(void)
     cmocka_unit_test(the_wire_form_is_that_of_yrs),
     cmocka_unit_test(what_is_no_source_is_refused),
     cmocka_unit_test(observers_hear_of_quoted_changes_only),
+    cmocka_unit_test(undo_brings_a_link_back),
+    cmocka_unit_test(memory_ends_at_every_place),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
