@@ -4,7 +4,8 @@
  *   convert     what was converted converts back to something that converts to the same bytes again
  *   merge       has each clock that one of its inputs has, once, by falling clients
  *   of pieces   of one update, merged and then applied: the same document as applied one after the other
- *   diff        for a document's state vector, then applied: the same document as with the whole update
+ *   diff        holds what the state vector lacks, no more and no less; of a document's state vector, then applied:
+ *               the same document as with the whole update
  *   obfuscate   says nothing else about ids, clocks and deletions
  *
  * Input: a byte of flags, two bytes that choose where the pieces begin, and the update. With PAIR two more bytes
@@ -168,13 +169,6 @@ static bool merge(const gesso_bytes *updates, size_t n, gesso_buffer *out)
   return true;
 }
 
-static bool diff(gesso_bytes update, gesso_bytes sv, gesso_buffer *out)
-{
-  gesso_error why = { GESSO_OK, 0, NULL };
-  gesso_status st = v2 ? gesso_update_diff_v2(update, sv, out, &why) : gesso_update_diff_v1(update, sv, out, &why);
-  return fine(st, &why, GS_MAX(update.len, sv.len), out);
-}
-
 static gesso_buffer one_part(gesso_bytes update, bool deletes)
 {
   gesso_buffer out;
@@ -193,6 +187,43 @@ static void same_part(gesso_bytes a, gesso_bytes b, bool deletes)
   FUZZ_CHECK(fuzz_same(view(x), view(y)));
   gesso_buffer_free(&x);
   gesso_buffer_free(&y);
+}
+
+static uint64_t known_clock(gesso_bytes state_vector, uint64_t client)
+{
+  gs_reader rd = gs_reader_of(state_vector);
+  uint64_t clock = 0;
+  for (uint64_t n = gs_read_varuint(&rd); n > 0; n--) {
+    uint64_t id = gs_read_varuint(&rd), at = gs_read_varuint(&rd);
+    clock = id == client ? at : clock;
+  }
+  return clock;
+}
+
+/* Nothing in a diff was known, all else is there. */
+static bool diff(gesso_bytes update, gesso_bytes sv, gesso_buffer *out)
+{
+  gesso_error why = { GESSO_OK, 0, NULL };
+  gesso_status st = v2 ? gesso_update_diff_v2(update, sv, out, &why) : gesso_update_diff_v1(update, sv, out, &why);
+  if (!fine(st, &why, GS_MAX(update.len, sv.len), out))
+    return false;
+  said whole = read_all(update), got = read_all(view(*out));
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < whole.clocks.n; i++) {
+    gs_delete c = whole.clocks.v[i];
+    uint64_t known = known_clock(sv, c.client);
+    if (c.clock + c.len <= known)
+      continue;
+    c.len -= known > c.clock ? known - c.clock : 0;
+    c.clock = GS_MAX(c.clock, known);
+    whole.clocks.v[n++] = c;
+  }
+  whole.clocks.n = n;
+  FUZZ_CHECK(!whole.falling || same_ranges(&whole.clocks, &got.clocks));
+  same_part(update, view(*out), true);
+  forget(&whole);
+  forget(&got);
+  return true;
 }
 
 /* Whether it is an update at all: every call must say the same. */
