@@ -90,6 +90,7 @@ slow-disk: all
 
 kill9: all tests/clients/node_modules/.package-lock.json
 	node tests/crash/kill9.mjs --gesso $(BUILD)/gesso
+	$(BUILD)/tests/crash/kill9_load --kills 200
 
 page-test: page
 	tools/page-tests

@@ -105,7 +105,9 @@ static void keep(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes orig
 
 static void run(const char *folder, unsigned group, double seconds)
 {
-  gesso_persistence_options o = { .size = sizeof o, .folder = folder, .owner = "bench_store", .debounce_ms = 500, .max_wait_ms = 1000 };
+  gesso_persistence_options o = {
+    .size = sizeof o, .folder = folder, .owner = "bench_store", .debounce_ms = 500, .max_wait_ms = 1000
+  };
   gesso_persistence *p;
   gesso_buffer why = { 0 };
   if (gesso_persistence_open(&o, &p, &why) != GESSO_OK) {
@@ -157,7 +159,8 @@ static void run(const char *folder, unsigned group, double seconds)
   if (gesso_persistence_get_stats(p, &st) != GESSO_OK)
     exit(1);
   printf("%6u %12.0f %8.2f %8.2f %10.0f %10llu %14.1f %10llu %10llu %12llu\n", group, (double)n / took, percentile(0.5),
-         percentile(0.99), (double)st.commits / took, (unsigned long long)st.syncs, (double)disk / (double)bytes, (unsigned long long)st.folds,
+         percentile(0.99), (double)st.commits / took, (unsigned long long)st.syncs,
+         (double)disk / (double)bytes, (unsigned long long)st.folds,
          (unsigned long long)st.wal_bytes_peak / 1024, (unsigned long long)st.database_bytes / 1024);
   (void)fflush(stdout);
   for (int i = 0; i < BOARDS; i++)
@@ -205,7 +208,8 @@ int main(int argc, char **argv)
   char folder[256];
   double seconds = argc > 2 ? atof(argv[2]) : 5;
   (void)snprintf(folder, sizeof folder, "%.200s", argc > 1 ? argv[1] : "/tmp/gesso-bench-store");
-  printf("%6s %12s %8s %8s %10s %10s %14s %10s %10s %12s\n", "group", "durable/s", "p50 ms", "p99 ms", "commits/s", "syncs", "written/byte", "folds",
+  printf("%6s %12s %8s %8s %10s %10s %14s %10s %10s %12s\n", "group", "durable/s", "p50 ms", "p99 ms", "commits/s",
+         "syncs", "written/byte", "folds",
          "log KB", "database KB");
   for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
     run(folder, groups[i], seconds);
