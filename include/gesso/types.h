@@ -87,8 +87,9 @@ GESSO_API gesso_type gesso_xml_first_child(const gesso_doc *doc, gesso_type xml)
  * gives the first one (Yjs: YXmlTreeWalker without a filter). */
 GESSO_API gesso_type gesso_xml_walk_next(const gesso_doc *doc, gesso_type root, gesso_type at);
 
-/* --- Text. `attributes_json` is a JSON object of formats, or {NULL, 0}: as the text around it. A null
- * value ends a format. --- */
+/* --- Text. `attributes_json` is a JSON object of formats, or {NULL, 0}: as the text around it (embeds and types: none).
+ * A null value ends a format. Errors: USAGE (no such type, past the end, no UTF-8, malformed JSON), DELETED, LIMIT,
+ * NOMEM; where there are formats, NOMEM can come when a part of them has been written. --- */
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_insert(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
                                                         gesso_bytes utf8, gesso_bytes attributes_json);
 GESSO_API GESSO_MUST_USE gesso_status gesso_text_embed(gesso_doc *doc, gesso_type text, uint64_t index_utf16,
