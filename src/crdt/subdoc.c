@@ -33,6 +33,9 @@ bool gs_subdocs_reserve(gesso_doc *doc, size_t n)
 {
   if (n == 0)
     return true;
+  /* A few bytes of an update can ask for a document: what they cost counts, or a cap would mean nothing. */
+  if (doc->mem.max != 0 && n > (doc->mem.max - GS_MIN(doc->mem.used, doc->mem.max)) / sizeof(gesso_doc))
+    return false;
   if (doc->subdocs == NULL && (doc->subdocs = GS_NEW(doc->alloc, gs_subdoc_table)) == NULL)
     return false;
   gs_subdoc_table *t = doc->subdocs;
@@ -72,13 +75,16 @@ static void insert_reserved(gesso_doc *doc, gs_id id, gesso_doc *handle)
   gs_subdoc_table *t = doc->subdocs;
   t->v[place_in(t, id)] = (gs_subdoc){ id, handle };
   t->n++;
+  doc->mem.used += sizeof(gesso_doc);
   handle->parent = doc;
   handle->place = id;
 }
 
 /* Lets a handle go at the end of the transaction. Its place is the caller's. */
-static void leave(gs_subdoc_table *t, gs_subdoc *s)
+static void leave(gesso_doc *doc, gs_subdoc *s)
 {
+  gs_subdoc_table *t = doc->subdocs;
+  doc->mem.used -= sizeof(gesso_doc);
   s->handle->parent = NULL;
   t->leaving[t->nleaving++] = s->handle;
   s->handle = NULL;
@@ -293,7 +299,7 @@ static void sweep(gesso_doc *doc)
       i++;
       continue;
     }
-    leave(t, s);
+    leave(doc, s);
     remove_at(t, i); /* another one may stand there now */
   }
 }
@@ -459,10 +465,11 @@ gesso_status gesso_doc_unload(gesso_doc *subdoc)
   fresh->flags |= GESSO_DOC_NO_LOAD;
   begin_in_parent(parent);
   gs_subdoc *s = find(parent, id);
-  leave(t, s);
+  leave(parent, s);
   s->handle = fresh;
   fresh->parent = parent;
   fresh->place = id;
+  parent->mem.used += sizeof(gesso_doc);
   /* Of one that this very transaction put there nobody has heard. */
   if (id.clock < gs_before(parent, id.client)) {
     gs_observe_subdoc(parent, GS_SUBDOC_REMOVED, subdoc);

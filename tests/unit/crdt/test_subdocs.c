@@ -330,6 +330,33 @@ static void many_come_and_go(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* A hostile update with a great many of them: who reads it stays within the cap. */
+static void the_cap_holds_for_handles(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY);
+  for (int i = 0; i < 200; i++) {
+    gesso_doc *sub = made_of("x", 0);
+    gesso_value v = of(sub);
+    assert_int_equal(gesso_array_insert(doc, a, 0, &v, 1, NULL), GESSO_OK);
+    gesso_doc_destroy(sub);
+  }
+  gesso_buffer state_update = state_of(doc);
+  gesso_doc_options o = { .size = sizeof o, .client_id = 2, .memory_max = 100000 };
+  gesso_doc *far = gesso_doc_create(&o);
+  apply(far, view(state_update));
+  gesso_values v;
+  assert_int_equal(gesso_array_get(far, gesso_doc_find_root(far, str("a")), 0, 200, &v), GESSO_E_NOMEM);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(far, &stats);
+  assert_true(stats.memory_bytes <= 100000);
+  check(far);
+  gesso_buffer_free(&state_update);
+  gesso_doc_destroy(far);
+  gesso_doc_destroy(doc);
+}
+
 /* --- memory failures --- */
 
 typedef struct scarce {
@@ -434,6 +461,7 @@ int main(void)
     cmocka_unit_test(unloading_puts_an_empty_one_in_its_place),
     cmocka_unit_test(old_values_in_events_can_be_read),
     cmocka_unit_test(many_come_and_go),
+    cmocka_unit_test(the_cap_holds_for_handles),
     cmocka_unit_test(memory_failures_leave_whole_documents),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
