@@ -303,6 +303,11 @@ static void documents_go_back(void **state)
   reads_json(back, gesso_doc_root(back, str("t"), GESSO_TEXT), GESSO_TEXT, "\"\"");
   gesso_doc_destroy(back);
   gesso_snapshot_destroy(s);
+  /* One that deletes what was never there, far away. */
+  const gesso_bytes far = BYTES(1, 7, 1, 2, 0xff, 0xff, 0xff, 0xff, 0x7f, 0);
+  assert_int_equal(gesso_snapshot_decode_v1(NULL, far, &s, NULL), GESSO_OK);
+  assert_int_equal(gesso_doc_create_at(doc, s, NULL, &back), GESSO_E_NOTFOUND);
+  gesso_snapshot_destroy(s);
   /* A snapshot from elsewhere that ends in the middle of a character. */
   assert_int_equal(gesso_snapshot_decode_v1(NULL, BYTES(0, 1, 7, 5), &s, NULL), GESSO_OK);
   assert_int_equal(gesso_doc_create_at(doc, s, NULL, &back), GESSO_OK);
