@@ -23,7 +23,7 @@ YRS_API YJsonPathIter *ytransaction_json_path(YTransaction *txn, const char *jso
     return NULL;
   it->doc = txn->doc;
   if (gesso_query_parse(NULL, yrs_str(json_path), &it->query, NULL) == GESSO_OK)
-    it->matches = gesso_query_run(it->doc->doc, it->query);
+    it->matches = gesso_query_run(it->doc->doc, it->query, 0);
   if (it->matches == NULL) {
     yjson_path_iter_destroy(it);
     it = NULL;

@@ -34,12 +34,14 @@ GESSO_API void gesso_query_destroy(gesso_query *query);
 /* Goes through what a path finds. Both the query and the document must live longer. */
 typedef struct gesso_matches gesso_matches;
 
-/* NULL when memory is short. */
-GESSO_API gesso_matches *gesso_query_run(gesso_doc *doc, const gesso_query *query);
+/* A path from somebody else can be made to take very long: each `..` may go through all that is below each place that the
+ * one before went through. `places_max` is how many places may be looked at, 0 for no limit.
+ * NULL when memory is short. */
+GESSO_API gesso_matches *gesso_query_run(gesso_doc *doc, const gesso_query *query, uint64_t places_max);
 /* The next value, in the order of the document where it has one (maps have none); valid until the next call and
  * until `matches` is destroyed. A root without a kind is shown as an array when it has elements, as a map
  * otherwise. The document may be edited between two calls: lists that were begun are gone through as they were.
- * NOTFOUND: there are no more. NOMEM: try again, or stop. */
+ * NOTFOUND: there are no more. NOMEM: try again, or stop. LIMIT: places_max was reached. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_matches_next(gesso_matches *matches, gesso_value *out);
 GESSO_API void gesso_matches_destroy(gesso_matches *matches);
 

@@ -24,6 +24,7 @@ struct gesso_matches {
   const gesso_query *query;
   frame *frames;
   uint32_t depth, cap;
+  uint64_t places, places_max;
 };
 
 static unsigned kind_of(const gesso_doc *doc, gesso_type type)
@@ -263,13 +264,14 @@ static gesso_status take_steps(gesso_matches *m, bool *missed)
   return GESSO_OK;
 }
 
-gesso_matches *gesso_query_run(gesso_doc *doc, const gesso_query *query)
+gesso_matches *gesso_query_run(gesso_doc *doc, const gesso_query *query, uint64_t places_max)
 {
   gesso_matches *m = GS_NEW(doc->alloc, gesso_matches);
   if (m == NULL)
     return NULL;
   m->doc = doc;
   m->query = query;
+  m->places_max = places_max != 0 ? places_max : UINT64_MAX;
   if (push(m, (frame){ .step = 0 }) != GESSO_OK) {
     gesso_matches_destroy(m);
     return NULL;
@@ -287,6 +289,9 @@ gesso_status gesso_matches_next(gesso_matches *m, gesso_value *out)
         pop(m);
         continue;
       }
+      if (m->places == m->places_max)
+        return GESSO_E_LIMIT;
+      m->places++;
       frame next = { .step = f->step, .descending = f->descending, .value = &f->list[f->at] };
       if (push(m, next) != GESSO_OK)
         return GESSO_E_NOMEM;

@@ -44,7 +44,7 @@ static void finds(gesso_doc *doc, const char *path, const char *want)
   gesso_status st;
   char got[400] = "";
   assert_int_equal(gesso_query_parse(NULL, str(path), &q, NULL), GESSO_OK);
-  gesso_matches *m = gesso_query_run(doc, q);
+  gesso_matches *m = gesso_query_run(doc, q, 0);
   assert_non_null(m);
   while ((st = gesso_matches_next(m, &v)) == GESSO_OK) {
     size_t n = strlen(got), room = sizeof got - n;
@@ -160,13 +160,35 @@ static void edits_between_two_matches(void **state)
   gesso_value v;
   gesso_type list = gesso_doc_root(doc, str("list"), GESSO_ARRAY);
   assert_int_equal(gesso_query_parse(NULL, str("$.list[*]"), &q, NULL), GESSO_OK);
-  gesso_matches *m = gesso_query_run(doc, q);
+  gesso_matches *m = gesso_query_run(doc, q, 0);
   assert_int_equal(gesso_matches_next(m, &v), GESSO_OK);
   assert_int_equal(gesso_array_remove(doc, list, 0, 5), GESSO_OK);
   int n = 1;
   while (gesso_matches_next(m, &v) == GESSO_OK)
     assert_true(v.number == n++);
   assert_int_equal(n, 5);
+  gesso_matches_destroy(m);
+  gesso_query_destroy(q);
+  gesso_doc_destroy(doc);
+}
+
+static void places_are_limited(void **state)
+{
+  (void)state;
+  gesso_doc *doc = library();
+  gesso_query *q = NULL;
+  gesso_value v;
+  assert_int_equal(gesso_query_parse(NULL, str("$.list[*]"), &q, NULL), GESSO_OK);
+  gesso_matches *m = gesso_query_run(doc, q, 3);
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(gesso_matches_next(m, &v), GESSO_OK);
+  assert_int_equal(gesso_matches_next(m, &v), GESSO_E_LIMIT);
+  gesso_matches_destroy(m);
+  gesso_query_destroy(q);
+  /* One that would take longer than anybody waits. */
+  assert_int_equal(gesso_query_parse(NULL, str("$..$..$..$..$..$..$..$..$..$..$..$..nothing"), &q, NULL), GESSO_OK);
+  m = gesso_query_run(doc, q, 10000);
+  assert_int_equal(gesso_matches_next(m, &v), GESSO_E_LIMIT);
   gesso_matches_destroy(m);
   gesso_query_destroy(q);
   gesso_doc_destroy(doc);
@@ -206,9 +228,9 @@ static void memory_ends_and_comes_back(void **state)
     assert_int_equal(gesso_query_parse(NULL, str(path), &q, NULL), GESSO_OK);
     f.calls = 0;
     f.fail_at = n + 1;
-    gesso_matches *m = gesso_query_run(doc, q);
+    gesso_matches *m = gesso_query_run(doc, q, 0);
     if (m == NULL)
-      m = gesso_query_run(doc, q);
+      m = gesso_query_run(doc, q, 0);
     assert_non_null(m);
     double sum = 0;
     gesso_status st;
@@ -232,6 +254,7 @@ int main(void)
     cmocka_unit_test(members_and_elements), cmocka_unit_test(lists),
     cmocka_unit_test(descending),           cmocka_unit_test(what_is_no_path),
     cmocka_unit_test(edits_between_two_matches), cmocka_unit_test(memory_ends_and_comes_back),
+    cmocka_unit_test(places_are_limited),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
