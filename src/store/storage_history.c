@@ -44,7 +44,7 @@ gesso_status gs_storage_versions(gesso_persistence *p, gs_op *op)
     s = gs_backend_versions(p->backend, row.num, list_row, &l);
   size_t at = 0;
   for (uint32_t i = 0; s == GESSO_OK && i < r->version_count; i++) {
-    r->versions[i].name.data = r->names.b.data + at;
+    r->versions[i].name.data = r->names.b.data == NULL ? NULL : r->names.b.data + at;
     at += r->versions[i].name.len;
   }
   return s;
