@@ -4,19 +4,23 @@
 #include "crdt/ops.h"
 #include "crdt/runs.h"
 
-bool gs_undo_in_scope(const gesso_undo *u, gs_ix ix)
+bool gs_undo_in_scope(gesso_undo *u, gs_ix ix)
 {
   if (u->whole)
     return true;
+  /* The next item asked for is usually in the same type, or in one that is in it. */
   const gesso_doc *doc = u->doc;
-  while (ix != 0) {
-    uint32_t type = doc->slots[doc->items[ix].slot].type;
-    for (uint32_t i = 0; i < u->nscope; i++)
-      if (u->scope[i] == type)
-        return true;
+  uint32_t first = doc->slots[doc->items[ix].slot].type, type = first;
+  bool in = false;
+  while (type != 0 && type != u->asked && !in) {
+    for (uint32_t i = 0; i < u->nscope && !in; i++)
+      in = u->scope[i] == type;
     ix = doc->types[type].item;
+    type = ix != 0 ? doc->slots[doc->items[ix].slot].type : 0;
   }
-  return false;
+  u->asked_in = in || (type != 0 && u->asked_in);
+  u->asked = first;
+  return u->asked_in;
 }
 
 void gs_undo_keep(gesso_doc *doc, gs_ix ix, bool keep)
@@ -262,7 +266,9 @@ static void detach(gesso_undo *u)
   gs_undo_notes_drop(u);
   gs_free(doc->alloc, u->subs, u->subs_cap * sizeof *u->subs);
   u->subs = NULL;
-  u->nsubs = u->subs_cap = 0;
+  u->scope = u->popped = NULL;
+  u->origins = NULL;
+  u->nsubs = u->subs_cap = u->nscope = u->scope_cap = u->npopped = u->popped_cap = u->norigins = u->origins_cap = 0;
   u->doc = NULL;
 }
 
@@ -324,6 +330,7 @@ gesso_status gesso_undo_add_scope(gesso_undo *undo, gesso_type type)
   if (!gs_grow(doc->alloc, &undo->scope, &undo->scope_cap, (size_t)undo->nscope + 1, sizeof *undo->scope))
     return GESSO_E_NOMEM;
   undo->scope[undo->nscope++] = type;
+  undo->asked = 0;
   return GESSO_OK;
 }
 

@@ -77,6 +77,8 @@ struct gesso_undo {
   bool whole; /* the whole document is in scope */
   uint32_t *scope;
   uint32_t nscope, scope_cap;
+  uint32_t asked; /* the type that gs_undo_in_scope was asked about last, and what it said */
+  bool asked_in;
   bool no_origin; /* "none" is tracked */
   gesso_bytes *origins;
   uint32_t norigins, origins_cap;
@@ -100,7 +102,7 @@ struct gesso_undo {
 };
 
 /* Whether the item is in something that the manager watches (Yjs: isParentOf). */
-bool gs_undo_in_scope(const gesso_undo *u, gs_ix ix);
+bool gs_undo_in_scope(gesso_undo *u, gs_ix ix);
 /* Marks the item and all it is in as wanted or not (Yjs: keepItem). */
 void gs_undo_keep(gesso_doc *doc, gs_ix ix, bool keep);
 /* The struct that begins with id, or the gc range that holds it. 0: memory is short. */

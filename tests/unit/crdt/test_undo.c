@@ -2,6 +2,8 @@
 #include "crdt_test.h"
 #include "gesso/undo.h"
 
+#include <stdbool.h>
+
 #define NONE ((gesso_bytes){ NULL, 0 })
 
 static uint64_t now_ms;
@@ -21,14 +23,14 @@ static gesso_undo *undo_of(gesso_doc *doc, gesso_type scope)
   return u;
 }
 
-static int undo(gesso_undo *u)
+static bool undo(gesso_undo *u)
 {
   int changed;
   assert_int_equal(gesso_undo_undo(u, &changed), GESSO_OK);
   return changed;
 }
 
-static int redo(gesso_undo *u)
+static bool redo(gesso_undo *u)
 {
   int changed;
   assert_int_equal(gesso_undo_redo(u, &changed), GESSO_OK);
@@ -220,6 +222,457 @@ static void only_scope_and_tracked_origins_count(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* --- metadata and observers --- */
+
+struct story {
+  char text[1024];
+  size_t len;
+  uint64_t mine;
+  int freed;
+};
+
+static void on_event(void *ctx, gesso_undo *u, const gesso_undo_event *e)
+{
+  struct story *s = ctx;
+  gesso_bytes own = gesso_undo_origin(u);
+  bool by_undo = e->origin.len == own.len && memcmp(e->origin.data, own.data, own.len) == 0;
+  const char *origin = e->origin.len == 0 ? "-" : by_undo ? "own" : "other";
+  if (e->event == GESSO_UNDO_CLEARED) {
+    assert_null(e->meta);
+    s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "(cleared%s%s)", e->undo_cleared ? " undo" : "",
+                               e->redo_cleared ? " redo" : "");
+    return;
+  }
+  s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "(%s %s %s %zu %d)",
+                             e->event == GESSO_UNDO_ADDED     ? "added"
+                             : e->event == GESSO_UNDO_UPDATED ? "updated"
+                                                              : "popped",
+                             e->stack == GESSO_UNDO ? "undo" : "redo", origin, e->nchanged, (int)(intptr_t)*e->meta);
+  *e->meta = (void *)((intptr_t)*e->meta + 1);
+}
+
+static void on_free(void *ctx, void *meta)
+{
+  struct story *s = ctx;
+  s->freed += (int)(intptr_t)meta;
+}
+
+static void told(struct story *s, const char *want)
+{
+  assert_string_equal(s->text, want);
+  s->len = 0;
+  s->text[0] = '\0';
+}
+
+static void observers_hear_of_stack_items_and_keep_metadata(void **state)
+{
+  (void)state;
+  struct story s = { .len = 0 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), t;
+  gesso_undo_options o = { .size = sizeof o, .now_ms = now, .free_meta = on_free, .ctx = &s };
+  gesso_undo *u = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(u, m), GESSO_OK);
+  uint64_t all, none;
+  assert_int_equal(gesso_undo_observe(u, 15, on_event, &s, &all), GESSO_OK);
+  assert_int_equal(gesso_undo_observe(u, 0, on_event, &s, &none), GESSO_OK);
+  gesso_value type = { .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT };
+  assert_int_equal(gesso_map_set(doc, m, str("t"), type, &t), GESSO_OK);
+  told(&s, "(added undo - 1 0)");
+  type_in(doc, t, 0, "a");
+  told(&s, "(updated undo - 2 1)");
+  assert_ptr_equal(*gesso_undo_meta(u, GESSO_UNDO, 0), (void *)2);
+  assert_null(gesso_undo_meta(u, GESSO_UNDO, 1));
+  assert_null(gesso_undo_meta(u, GESSO_REDO, 0));
+  assert_true(undo(u));
+  told(&s, "(added redo own 1 0)(popped undo own 1 2)");
+  assert_int_equal(s.freed, 3);
+  assert_true(redo(u));
+  told(&s, "(added undo own 1 0)(popped redo own 1 1)");
+  assert_int_equal(s.freed, 5);
+  assert_true(undo(u));
+  told(&s, "(added redo own 1 0)(popped undo own 1 1)");
+  assert_int_equal(s.freed, 7);
+  /* Undo has ended the capturing: the last edit is no part of what was typed before. */
+  set(doc, m, "x", "1");
+  told(&s, "(cleared redo)(added undo - 1 0)");
+  assert_int_equal(s.freed, 8);
+  assert_int_equal(gesso_undo_clear(u, 1, 1), GESSO_OK);
+  told(&s, "(cleared undo redo)");
+  assert_int_equal(gesso_undo_clear(u, 1, 1), GESSO_OK);
+  told(&s, "");
+  assert_int_equal(s.freed, 9);
+  gesso_undo_unobserve(u, all);
+  gesso_undo_unobserve(u, all);
+  set(doc, m, "x", "2");
+  told(&s, "");
+  gesso_undo_destroy(u);
+  assert_int_equal(s.freed, 9);
+  gesso_doc_destroy(doc);
+}
+
+static void end_and_undo(void *ctx, gesso_undo *u, const gesso_undo_event *e)
+{
+  struct story *s = ctx;
+  gesso_undo_unobserve(u, s->mine);
+  on_event(ctx, u, e);
+  *e->meta = (void *)10; /* of an item that the next line takes away */
+  assert_int_equal(gesso_undo_undo(u, NULL), GESSO_OK);
+}
+
+static void an_observer_may_undo_and_end_itself(void **state)
+{
+  (void)state;
+  struct story s = { .len = 0 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo_options o = { .size = sizeof o, .now_ms = now, .free_meta = on_free, .ctx = &s };
+  gesso_undo *u = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(u, t), GESSO_OK);
+  assert_int_equal(gesso_undo_observe(u, GESSO_UNDO_ADDED, end_and_undo, &s, &s.mine), GESSO_OK);
+  type_in(doc, t, 0, "never seen");
+  told(&s, "(added undo - 1 0)");
+  reads_json(doc, t, GESSO_TEXT, "\"\"");
+  assert_int_equal(s.freed, 10);
+  type_in(doc, t, 0, "seen");
+  told(&s, "");
+  check(doc);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
+/* --- what is kept --- */
+
+static uint64_t bytes_of(gesso_doc *doc)
+{
+  gesso_buffer b = state_of(doc);
+  uint64_t n = b.len;
+  gesso_buffer_free(&b);
+  return n;
+}
+
+static void what_may_come_back_is_not_collected_until_it_is_cleared(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1), *plain = doc_of(2);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo *u = undo_of(doc, t);
+  type_in(doc, t, 0, "a long piece of text that is worth its place");
+  uint64_t with = bytes_of(doc);
+  gesso_undo_stop_capturing(u);
+  cut_out(doc, t, 0, 44);
+  assert_true(bytes_of(doc) >= with);
+  gesso_doc_collect_garbage(doc);
+  assert_true(bytes_of(doc) >= with);
+  check(doc);
+  assert_int_equal(gesso_undo_clear(u, 1, 0), GESSO_OK);
+  /* As in Yjs nothing is collected at once; the next document that loads it does. */
+  pull(plain, doc);
+  assert_true(bytes_of(plain) < 30);
+  gesso_doc_collect_garbage(doc);
+  assert_true(bytes_of(doc) < 30);
+  assert_false(undo(u));
+  check(doc);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+  gesso_doc_destroy(plain);
+}
+
+static int keeps_types(void *ctx, gesso_doc *doc, const gesso_undo_item *item)
+{
+  int *asked = ctx;
+  ++*asked;
+  assert_int_equal(item->client, 1);
+  gesso_type_kind kind;
+  if (item->type == 0)
+    return 1;
+  assert_int_equal(gesso_type_get_kind(doc, item->type, &kind), GESSO_OK);
+  assert_int_equal(item->length_utf16, 1);
+  return kind != GESSO_TEXT;
+}
+
+static void the_filter_decides_what_is_deleted(void **state)
+{
+  (void)state;
+  int asked = 0;
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), t, a;
+  gesso_undo_options o = { .size = sizeof o, .delete_filter = keeps_types, .ctx = &asked };
+  gesso_undo *u = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(u, m), GESSO_OK);
+  gesso_doc_begin(doc);
+  gesso_value type = { .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT };
+  assert_int_equal(gesso_map_set(doc, m, str("t"), type, &t), GESSO_OK);
+  type_in(doc, t, 0, "gone");
+  type.type = GESSO_ARRAY;
+  assert_int_equal(gesso_map_set(doc, m, str("a"), type, &a), GESSO_OK);
+  set(doc, m, "x", "1");
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  assert_true(undo(u));
+  assert_int_equal(asked, 4);
+  reads_json(doc, m, GESSO_MAP, "{\"t\":\"\"}");
+  assert_true(redo(u));
+  reads_json(doc, m, GESSO_MAP, "{\"t\":\"gone\",\"a\":[],\"x\":1}");
+  check(doc);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
+/* Neither what Ann and Bob do nor what comes from elsewhere. */
+static int mine(void *ctx, gesso_doc *doc, gesso_bytes origin, int local)
+{
+  (void)ctx;
+  (void)doc;
+  return origin.len != 3 && local;
+}
+
+static void every_user_has_a_manager(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo *ann = undo_of(doc, t), *bob = undo_of(doc, t);
+  gesso_undo_options o = { .size = sizeof o, .capture_timeout_ms = -1, .capture_transaction = mine };
+  gesso_undo *local = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(local, t), GESSO_OK);
+  gesso_undo_remove_origin(ann, NONE);
+  gesso_undo_remove_origin(bob, NONE);
+  assert_int_equal(gesso_undo_add_origin(ann, str("ann")), GESSO_OK);
+  assert_int_equal(gesso_undo_add_origin(bob, str("bob")), GESSO_OK);
+  const char *who[] = { "ann", "bob", "ann" }, *what[] = { "A", "B", "a" };
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(gesso_doc_begin_with(doc, str(who[i])), GESSO_OK);
+    type_in(doc, t, gesso_type_length(doc, t), what[i]);
+    assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  }
+  type_in(doc, t, 3, "1");
+  type_in(doc, t, 4, "2");
+  reads_json(doc, t, GESSO_TEXT, "\"ABa12\"");
+  assert_int_equal(gesso_undo_depth(local, GESSO_UNDO), 2);
+  assert_true(undo(ann));
+  reads_json(doc, t, GESSO_TEXT, "\"B12\"");
+  assert_true(undo(bob));
+  reads_json(doc, t, GESSO_TEXT, "\"12\"");
+  assert_true(undo(local));
+  assert_true(redo(ann));
+  reads_json(doc, t, GESSO_TEXT, "\"Aa1\"");
+  assert_true(redo(bob));
+  assert_true(redo(local));
+  reads_json(doc, t, GESSO_TEXT, "\"ABa12\"");
+  check(doc);
+  gesso_undo_destroy(bob);
+  gesso_undo_destroy(ann);
+  gesso_undo_destroy(local);
+  gesso_doc_destroy(doc);
+}
+
+static void a_manager_may_outlive_its_document(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo *u = undo_of(doc, t);
+  struct story s = { .len = 0 };
+  uint64_t id;
+  assert_int_equal(gesso_undo_add_origin(u, str("me")), GESSO_OK);
+  assert_int_equal(gesso_undo_observe(u, 15, on_event, &s, &id), GESSO_OK);
+  type_in(doc, t, 0, "x");
+  gesso_doc_destroy(doc);
+  assert_int_equal(gesso_undo_undo(u, NULL), GESSO_E_CLOSED);
+  assert_int_equal(gesso_undo_redo(u, NULL), GESSO_E_CLOSED);
+  assert_int_equal(gesso_undo_clear(u, 1, 1), GESSO_E_CLOSED);
+  assert_int_equal(gesso_undo_add_scope(u, 0), GESSO_E_CLOSED);
+  assert_int_equal(gesso_undo_add_origin(u, str("you")), GESSO_E_CLOSED);
+  assert_int_equal(gesso_undo_observe(u, 15, on_event, &s, &id), GESSO_E_CLOSED);
+  gesso_undo_remove_origin(u, str("me"));
+  gesso_undo_unobserve(u, 1);
+  gesso_undo_stop_capturing(u);
+  assert_false(gesso_undo_can_undo(u));
+  assert_int_equal(gesso_undo_depth(u, GESSO_UNDO), 0);
+  assert_null(gesso_undo_meta(u, GESSO_UNDO, 0));
+  gesso_undo_destroy(u);
+  gesso_undo_destroy(NULL);
+}
+
+static void deep_nesting_comes_back(void **state)
+{
+  (void)state;
+  enum { DEEP = 100000 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY), in = a;
+  gesso_undo *u = undo_of(doc, a);
+  gesso_value type = { .kind = GESSO_VALUE_TYPE, .type = GESSO_ARRAY };
+  gesso_doc_begin(doc);
+  for (int i = 0; i < DEEP; i++)
+    assert_int_equal(gesso_array_insert(doc, in, 0, &type, 1, &in), GESSO_OK);
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  gesso_undo_stop_capturing(u);
+  assert_int_equal(gesso_array_remove(doc, a, 0, 1), GESSO_OK);
+  assert_int_equal(gesso_type_length(doc, a), 0);
+  assert_true(undo(u));
+  in = a;
+  int depth = 0;
+  while ((in = gesso_array_get_type(doc, in, 0)) != 0)
+    depth++;
+  assert_int_equal(depth, DEEP);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
+/* --- short memory --- */
+
+struct meter {
+  long left; /* allocations until one fails; < 0: none does */
+};
+
+static void *metered(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+  struct meter *m = ctx;
+  (void)old_size;
+  if (new_size == 0) {
+    free(ptr);
+    return NULL;
+  }
+  if (new_size > old_size && m->left >= 0 && m->left-- == 0)
+    return NULL;
+  return realloc(ptr, new_size);
+}
+
+static void may_fail(gesso_status st)
+{
+  assert_true(st == GESSO_OK || st == GESSO_E_NOMEM || st == GESSO_E_NOTFOUND || st == GESSO_E_USAGE);
+}
+
+/* A board with something of each kind, edited and cleared by two users. */
+static void edit_all(gesso_doc *doc, gesso_type m, gesso_type t)
+{
+  gesso_value type = { .kind = GESSO_VALUE_TYPE, .type = GESSO_ARRAY }, n[40];
+  gesso_type a = 0, sub = 0;
+  for (int i = 0; i < 40; i++)
+    n[i] = (gesso_value){ .kind = GESSO_VALUE_NUMBER, .number = i };
+  gesso_doc_begin(doc);
+  if (gesso_map_set(doc, m, str("list"), type, &a) == GESSO_OK) {
+    may_fail(gesso_array_insert(doc, a, 0, n, 40, NULL));
+    may_fail(gesso_array_remove(doc, a, 3, 2));
+    type.type = GESSO_MAP;
+    if (gesso_array_insert(doc, a, 5, &type, 1, &sub) == GESSO_OK)
+      may_fail(gesso_map_set(doc, sub, str("deep"), (gesso_value){ .kind = GESSO_VALUE_JSON, .bytes = str("{\"x\":[1,2,3]}") }, NULL));
+  }
+  may_fail(gesso_text_insert(doc, t, 0, str("some \xf0\x9f\x98\x80 text for this board"), NONE));
+  may_fail(gesso_text_format(doc, t, 2, 9, str("{\"b\":true}")));
+  (void)gesso_doc_commit(doc, NULL);
+}
+
+static void same_json(gesso_doc *a, gesso_type in_a, gesso_doc *b, gesso_type in_b, gesso_type_kind kind)
+{
+  gesso_buffer x, y;
+  assert_int_equal(gesso_type_to_json(a, in_a, kind, &x), GESSO_OK);
+  assert_int_equal(gesso_type_to_json(b, in_b, kind, &y), GESSO_OK);
+  assert_int_equal(x.len, y.len);
+  assert_memory_equal(x.data, y.data, x.len);
+  gesso_buffer_free(&x);
+  gesso_buffer_free(&y);
+}
+
+static void undo_survives_short_memory(void **state)
+{
+  (void)state;
+  unsigned failures = 0;
+  for (int which = 0; which < 3; which++)
+    for (long n = 0;; n++) {
+      struct meter meter = { -1 };
+      gesso_allocator alloc = { metered, &meter };
+      gesso_doc_options d = { .size = sizeof d, .client_id = 1, .alloc = &alloc };
+      gesso_doc *doc = gesso_doc_create(&d);
+      gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+      gesso_undo *u = undo_of(doc, m);
+      assert_int_equal(gesso_undo_add_scope(u, t), GESSO_OK);
+      struct story s = { .len = 0 };
+      uint64_t id;
+      assert_int_equal(gesso_undo_observe(u, GESSO_UNDO_POPPED, on_event, &s, &id), GESSO_OK);
+      edit_all(doc, m, t);
+      gesso_undo_stop_capturing(u);
+      if (which > 0) {
+        assert_int_equal(gesso_map_remove(doc, m, str("list")), GESSO_OK);
+        cut_out(doc, t, 0, 20);
+      }
+      gesso_undo_stop_capturing(u);
+      if (which > 1)
+        assert_true(undo(u));
+      int changed = -1;
+      meter.left = n;
+      gesso_status st = which > 1 ? gesso_undo_redo(u, &changed) : gesso_undo_undo(u, &changed);
+      bool enough = meter.left >= 0;
+      meter.left = -1;
+      check(doc);
+      if (enough) {
+        assert_int_equal(st, GESSO_OK);
+        assert_int_equal(changed, 1);
+      }
+      if (st != GESSO_OK) {
+        failures++;
+        assert_int_equal(st, GESSO_E_NOMEM);
+        /* Stopped on the way: a second call does the rest. */
+        if (!changed)
+          assert_true(which > 1 ? redo(u) : undo(u));
+      }
+      check(doc);
+      gesso_buffer b;
+      assert_int_equal(gesso_type_to_json(doc, t, GESSO_TEXT, &b), GESSO_OK);
+      assert_int_equal(b.len, which == 0 ? 2 : which == 1 ? 31 : 9);
+      gesso_buffer_free(&b);
+      assert_int_equal(gesso_map_get_type(doc, m, str("list")) != 0, which == 1);
+      /* Others see the same. */
+      gesso_doc *other = doc_of(2);
+      gesso_type om = gesso_doc_root(other, str("m"), GESSO_MAP), ot = gesso_doc_root(other, str("t"), GESSO_TEXT);
+      pull(other, doc);
+      same_json(doc, m, other, om, GESSO_MAP);
+      same_json(doc, t, other, ot, GESSO_TEXT);
+      gesso_doc_destroy(other);
+      gesso_undo_destroy(u);
+      gesso_doc_destroy(doc);
+      if (enough)
+        break;
+    }
+  assert_true(failures > 20);
+}
+
+static void recording_survives_short_memory(void **state)
+{
+  (void)state;
+  for (long n = 0;; n++) {
+    struct meter meter = { -1 };
+    gesso_allocator alloc = { metered, &meter };
+    gesso_doc_options d = { .size = sizeof d, .client_id = 1, .alloc = &alloc };
+    gesso_doc *doc = gesso_doc_create(&d);
+    gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+    meter.left = n;
+    gesso_undo *u = gesso_undo_create(doc, NULL);
+    if (u != NULL && gesso_undo_add_scope(u, m) == GESSO_OK && gesso_undo_add_scope(u, t) == GESSO_OK &&
+        gesso_undo_add_origin(u, str("somebody")) == GESSO_OK) {
+      uint64_t id;
+      struct story s = { .len = 0 };
+      may_fail(gesso_undo_observe(u, 15, on_event, &s, &id));
+      for (int i = 0; i < 3; i++) {
+        edit_all(doc, m, t);
+        check(doc);
+        gesso_undo_stop_capturing(u);
+        may_fail(gesso_map_remove(doc, m, str("list")));
+        may_fail(gesso_undo_undo(u, NULL));
+        check(doc);
+        (void)gesso_undo_clear(u, 0, 1);
+      }
+    }
+    bool enough = meter.left >= 0;
+    meter.left = -1;
+    check(doc);
+    gesso_undo_destroy(u);
+    gesso_doc_destroy(doc);
+    if (enough)
+      break;
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -229,6 +682,15 @@ int main(void)
     cmocka_unit_test(the_value_of_somebody_else_stays),
     cmocka_unit_test(formats_go_and_come_back),
     cmocka_unit_test(only_scope_and_tracked_origins_count),
+    cmocka_unit_test(observers_hear_of_stack_items_and_keep_metadata),
+    cmocka_unit_test(an_observer_may_undo_and_end_itself),
+    cmocka_unit_test(what_may_come_back_is_not_collected_until_it_is_cleared),
+    cmocka_unit_test(the_filter_decides_what_is_deleted),
+    cmocka_unit_test(every_user_has_a_manager),
+    cmocka_unit_test(a_manager_may_outlive_its_document),
+    cmocka_unit_test(deep_nesting_comes_back),
+    cmocka_unit_test(undo_survives_short_memory),
+    cmocka_unit_test(recording_survives_short_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
