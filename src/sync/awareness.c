@@ -334,7 +334,7 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
       counts->stale++;
       continue;
     }
-    bool defended = leaves && client == aw->defended && held != NULL && held->state != NULL;
+    bool defended = leaves && aw->defended != 0 && client == aw->defended && held != NULL && held->state != NULL;
     if (defended) {
       clock = GS_MIN(clock + 1, GS_MAX_SAFE_INTEGER);
       state = state_of(held);

@@ -111,6 +111,18 @@ static void equal_clock_removes_and_never_revives(void **state)
   gs_awareness_destroy(aw);
 }
 
+static void client_0_leaves_like_any_other(void **state)
+{
+  (void)state;
+  gs_awareness *aw = gs_awareness_create(NULL, &roomy);
+  gs_awareness_owner a = { 0 };
+  (void)say(aw, &a, 0, 0, 1, "{}");
+  assert_int_equal(say(aw, &a, 0, 0, 2, "null"), 1);
+  assert_int_equal(gs_awareness_present(aw), 0);
+  assert_string_equal(changes(aw), "0@2 null");
+  gs_awareness_destroy(aw);
+}
+
 static void leaving_removes_exactly_what_the_connection_owns(void **state)
 {
   (void)state;
@@ -378,6 +390,7 @@ int main(void)
     cmocka_unit_test(the_first_frame_of_a_stock_client_changes_nothing),
     cmocka_unit_test(only_what_is_newer_is_announced_once),
     cmocka_unit_test(equal_clock_removes_and_never_revives),
+    cmocka_unit_test(client_0_leaves_like_any_other),
     cmocka_unit_test(leaving_removes_exactly_what_the_connection_owns),
     cmocka_unit_test(states_expire_thirty_seconds_after_their_last_renewal),
     cmocka_unit_test(a_newcomer_gets_everybody_present),
