@@ -124,7 +124,7 @@ static bool number(parser *p, uint32_t *out)
   return p->at > from;
 }
 
-static void names(parser *p)
+static void quoted_names(parser *p)
 {
   gs_step *step = add_step(p, GS_STEP_MEMBERS);
   if (step == NULL)
@@ -186,7 +186,7 @@ static void brackets(parser *p)
   if (take(p, '*'))
     (void)add_step(p, GS_STEP_ALL);
   else if (peek(p) == '\'')
-    names(p);
+    quoted_names(p);
   else
     indexes_or_slice(p);
   if (p->err == GESSO_OK && !take(p, ']'))
