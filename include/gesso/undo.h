@@ -79,7 +79,8 @@ GESSO_API gesso_bytes gesso_undo_origin(const gesso_undo *undo);
  * dropped on the way. *changed_out (may be NULL) tells whether there was one.
  *
  * NOMEM, LIMIT: it stopped on the way. The document is whole, holds the part that was done, and has emitted
- * it; the stack item is still there, so that another call does the rest. CLOSED. */
+ * it; the stack item is still there, so that another call does the rest. *changed_out is 1 beside NOMEM
+ * when it was done and popped, and only the update or the observers fell short. CLOSED. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_undo_undo(gesso_undo *undo, int *changed_out);
 GESSO_API GESSO_MUST_USE gesso_status gesso_undo_redo(gesso_undo *undo, int *changed_out);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 static const struct command *const groups[] = {
+  awareness_commands,
   bytes_commands,
   doc_commands,
   edit_commands,

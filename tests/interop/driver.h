@@ -27,22 +27,17 @@ struct command {
 };
 
 /* Each ends with a command without name. */
-extern const struct command bytes_commands[],
-  doc_commands[],
-  edit_commands[],
-  position_commands[],
-  read_commands[],
-  snapshot_commands[],
-  undo_commands[],
-  value_commands[],
-  subdoc_commands[];
+extern const struct command awareness_commands[];
+extern const struct command bytes_commands[];
 extern const struct command doc_commands[];
 extern const struct command edit_commands[];
 extern const struct command event_commands[];
 extern const struct command position_commands[];
 extern const struct command read_commands[];
 extern const struct command snapshot_commands[];
+extern const struct command subdoc_commands[];
 extern const struct command undo_commands[];
+extern const struct command value_commands[];
 
 _Noreturn void broken(const char *why);
 /* For commands that speak of a second document. */

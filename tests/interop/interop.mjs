@@ -1,13 +1,14 @@
 // Sessions made by Yjs, read by gesso; and edits made by gesso, read by Yjs.
 //
 //   node interop.mjs --driver PATH [--gesso PATH] [--sessions 500] [--edits 200] [--positions 500] [--snapshots 500]
-//                    [--bytes 2000] [--events 500] [--subdocs 200] [--undo 500] [--values 100] [--seed N] [--replay FILE]
+//                    [--bytes 2000] [--events 500] [--subdocs 200] [--undo 500] [--values 100] [--awareness 150] [--seed N] [--replay FILE]
 //                    [--strict] [--failures DIR]
 //
 // With --seed only that one session runs. With --strict a session fails when the state is encoded to other
 // bytes than Yjs'; otherwise one in a thousand may. A session that fails is cut down to the fewest updates that
 // still fail, written to the failures folder and printed; --replay runs such a file again. The last
 // line is "N passed, N failed".
+import './clock.mjs'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
@@ -18,6 +19,7 @@ import { Random } from './random.mjs'
 import {
   deleteSet, equalBytes, expectEqual, gessoContent, openGessoRoots, parsed, receive, settle, wellFormed, yjsContent, yjsPending, yjsStateVector
 } from './compare.mjs'
+import { runAwareness } from './awareness.mjs'
 import { checkCommand } from './command.mjs'
 import { runEdits } from './edits.mjs'
 import { runEvents } from './events.mjs'
@@ -38,6 +40,7 @@ const { values: options } = parseArgs({
     subdocs: { type: 'string', default: '200' },
     values: { type: 'string', default: '100' },
     positions: { type: 'string', default: '500' },
+    awareness: { type: 'string', default: '150' },
     bytes: { type: 'string', default: '2000' },
     snapshots: { type: 'string', default: '500' },
     undo: { type: 'string', default: '500' },
@@ -251,6 +254,7 @@ if (options.replay) {
   }
   console.log(`${count} sessions, ${updates} updates delivered, ${((Date.now() - started) / 1000).toFixed(1)} s`)
   const suites = [
+    [runAwareness, options.awareness],
     [runBytes, options.bytes],
     [runEdits, options.edits],
     [runEvents, options.events],
