@@ -83,7 +83,8 @@ typedef struct gesso_persistence_options {
   uint32_t max_wait_ms;         /* a debounced save waits no longer than this; 30000 */
   uint64_t purge_after_ms;      /* deleted boards can be undeleted for so long; 7 days */
   uint64_t journal_bytes_max;   /* cap of all journals together; max(16 MB, a quarter of all states) */
-  uint64_t wal_bytes_max;       /* size past which the write-ahead log is emptied by force; 64 MB */
+  uint64_t wal_bytes_max;       /* size past which the write-ahead log is emptied by force; 64 MB. From an
+                                   eighth of that on it is copied into the database */
   uint64_t queue_bytes_max;     /* updates in memory that wait for the disk; 256 MB */
   uint64_t doc_memory_max;      /* memory of one document while it is loaded or folded; 0: no limit */
   uint32_t group_window_us;     /* at least this long between two commits of a busy store; 1000 */

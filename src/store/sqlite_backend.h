@@ -37,7 +37,9 @@ typedef enum gs_stmt {
 } gs_stmt;
 
 /* Locks, in the order in which they are taken: sync_lock, checkpoint_lock, a reader's lock,
- * readers_lock. Each is held while its connection works; close takes all of them. */
+ * readers_lock. Each is held while its connection works; close takes all of them. The last one is
+ * write_lock: of SQLite's lock for writing, among our own threads, as SQLite waits for it by sleeping
+ * for milliseconds. */
 struct gs_backend {
   const gesso_allocator *alloc;
   char *folder;
@@ -47,6 +49,8 @@ struct gs_backend {
 
   sqlite3 *writer;
   sqlite3_stmt *stmts[GS_STMTS];
+  pthread_mutex_t write_lock; /* the storage thread holds it for a transaction */
+  bool writing;               /* it does; the storage thread's own */
 
   pthread_mutex_t sync_lock;
   sqlite3_file *wal; /* of the writer's connection; valid while sync_lock is held and it is not NULL */

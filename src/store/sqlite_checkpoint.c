@@ -33,14 +33,17 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
       (void)sqlite3_db_config(be->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   }
   int in_log = 0, copied = 0;
-  if (rc == SQLITE_OK) {
-    /* TRUNCATE keeps the writer out while it waits for readers: not for long. */
+  if (rc == SQLITE_OK)
+    rc = sqlite3_wal_checkpoint_v2(be->checkpointer, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+  bool whole = rc == SQLITE_OK && in_log == copied;
+  (void)pthread_mutex_lock(&be->write_lock);
+  if (rc == SQLITE_OK && mode == GS_CHECKPOINT_TRUNCATE) {
+    /* What is left now keeps the writer out; so does waiting for readers: not for long. */
     (void)sqlite3_busy_timeout(be->checkpointer, 50);
-    rc = sqlite3_wal_checkpoint_v2(be->checkpointer, "main",
-                                   mode == GS_CHECKPOINT_TRUNCATE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-                                   &in_log, &copied);
+    rc = sqlite3_wal_checkpoint_v2(be->checkpointer, "main", SQLITE_CHECKPOINT_TRUNCATE, &in_log, &copied);
+    whole = rc == SQLITE_OK;
   }
-  if (rc == SQLITE_OK && in_log == copied) {
+  if (whole) {
     rc = gs_log_start_over(be->checkpointer);
     if (rc == SQLITE_OK) {
       atomic_store_explicit(&be->wal_frames, 1, memory_order_relaxed);
@@ -48,6 +51,7 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
         atomic_store_explicit(&be->wal_file_frames, 1, memory_order_relaxed);
     }
   }
+  (void)pthread_mutex_unlock(&be->write_lock);
   (void)pthread_mutex_unlock(&be->checkpoint_lock);
   return gs_sql_status(rc);
 }

@@ -86,6 +86,20 @@ gesso_bytes gs_sql_column_bytes(sqlite3_stmt *st, int at)
 
 /* --- opening and closing --- */
 
+static void begin_writing(gs_backend *be)
+{
+  (void)pthread_mutex_lock(&be->write_lock);
+  be->writing = true;
+}
+
+static void end_writing(gs_backend *be)
+{
+  if (!be->writing)
+    return;
+  be->writing = false;
+  (void)pthread_mutex_unlock(&be->write_lock);
+}
+
 gs_backend *gs_backend_create(const gesso_allocator *al, const char *folder, bool read_only, const gs_vfs_hooks *hooks)
 {
   gs_backend *be = GS_NEW(al, gs_backend);
@@ -103,6 +117,7 @@ gs_backend *gs_backend_create(const gesso_allocator *al, const char *folder, boo
     return NULL;
   }
   memcpy(be->folder, folder, be->folder_size);
+  (void)pthread_mutex_init(&be->write_lock, NULL);
   (void)pthread_mutex_init(&be->sync_lock, NULL);
   (void)pthread_mutex_init(&be->checkpoint_lock, NULL);
   (void)pthread_mutex_init(&be->readers_lock, NULL);
@@ -115,6 +130,7 @@ void gs_backend_destroy(gs_backend *be)
     return;
   gs_backend_close(be, false);
   assert(be->readers == NULL);
+  (void)pthread_mutex_destroy(&be->write_lock);
   (void)pthread_mutex_destroy(&be->sync_lock);
   (void)pthread_mutex_destroy(&be->checkpoint_lock);
   (void)pthread_mutex_destroy(&be->readers_lock);
@@ -235,6 +251,7 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
 void gs_backend_close(gs_backend *be, bool last)
 {
   atomic_store(&be->open, false);
+  end_writing(be); /* of a transaction that goes with the connection */
   (void)pthread_mutex_lock(&be->sync_lock);
   be->wal = NULL;
   (void)pthread_mutex_unlock(&be->sync_lock);
@@ -276,21 +293,29 @@ void gs_backend_distrust(gs_backend *be)
 gesso_status gs_backend_begin(gs_backend *be)
 {
   int rc;
+  begin_writing(be);
   sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_BEGIN, &rc);
-  return gs_sql_run(st, rc);
+  gesso_status s = gs_sql_run(st, rc);
+  if (s != GESSO_OK)
+    end_writing(be);
+  return s;
 }
 
 gesso_status gs_backend_commit(gs_backend *be)
 {
   int rc;
   sqlite3_stmt *st = gs_sql_stmt(be, GS_STMT_COMMIT, &rc);
-  return gs_sql_run(st, rc);
+  gesso_status s = gs_sql_run(st, rc);
+  if (s == GESSO_OK)
+    end_writing(be);
+  return s;
 }
 
 void gs_backend_rollback(gs_backend *be)
 {
   if (be->writer != NULL && !sqlite3_get_autocommit(be->writer))
     (void)gs_sql_exec(be->writer, "ROLLBACK");
+  end_writing(be);
 }
 
 /* --- boards --- */
@@ -523,8 +548,11 @@ gesso_status gs_backend_vacuum(gs_backend *be, int pages, int64_t *left)
     return GESSO_E_IO;
   int rc = SQLITE_OK;
   (void)snprintf(text, sizeof text, "PRAGMA incremental_vacuum(%d)", pages);
-  if (pages > 0) /* to SQLite 0 means all of them */
+  if (pages > 0) { /* to SQLite 0 means all of them */
+    begin_writing(be);
     rc = gs_sql_exec(be->writer, text);
+    end_writing(be);
+  }
   if (rc == SQLITE_OK)
     rc = gs_sql_int(be->writer, "PRAGMA freelist_count", left);
   int64_t total = 0;

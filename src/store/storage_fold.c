@@ -10,7 +10,6 @@
 #define CUT_ROWS 4096u            /* in one transaction: updates wait for it */
 #define VACUUM_PAGES 256
 #define FREE_PAGES_MAX 1024       /* more are given back even while the store is busy */
-#define CHECKPOINT_FRAMES 512u
 #define PURGE_PERIOD_MS ((uint64_t)3600 * 1000)
 #define FOLD_BACKOFF_MS 1000u
 
@@ -405,7 +404,7 @@ uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now)
     s = give_space_back(p, idle, &more);
   if (sizes.wal_bytes > p->options.wal_bytes_max || (idle && sizes.wal_file_frames > 1 && !more))
     gs_wish_checkpoint(p, GS_WISH_TRUNCATE);
-  else if (sizes.wal_frames >= CHECKPOINT_FRAMES)
+  else if (sizes.wal_frames * 4096 >= p->options.wal_bytes_max / 8) /* pages that come again are copied once */
     gs_wish_checkpoint(p, GS_WISH_PASSIVE);
   if (!idle)
     next = GS_MIN(next, p->last_commit_ms + IDLE_MS);

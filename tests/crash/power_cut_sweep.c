@@ -341,7 +341,7 @@ static void power_cuts_lose_nothing_that_was_acknowledged(void **state)
   s.options.durability = durability;
   s.options.debounce_ms = 300;
   s.options.journal_bytes_max = 60000;
-  s.options.wal_bytes_max = 3000000;
+  s.options.wal_bytes_max = 1000000;
   store_open(&s);
   run(&s);
   gesso_persistence_stats st = store_stats(&s);
