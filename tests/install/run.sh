@@ -49,6 +49,14 @@ for example in sync observe undo persist; do
 done
 check "run persist again" same "$work/persist" persist-again
 
+# The program that docs/library.md shows.
+sed -n '/^```python$/,/^```$/{/^```/d;p}' "$root/docs/library.md" >"$work/persist.py"
+in_python() {
+  python3 "$work/persist.py" "$work/python" >"$work/out" 2>&1 && diff -u "$root/tests/install/expected/$1" "$work/out"
+}
+check "persist in Python" in_python persist
+check "persist in Python again" in_python persist-again
+
 check "amalgamate" "$root/tools/amalgamate" "$work"
 for compiler in cc clang; do
   command -v $compiler >/dev/null || continue
