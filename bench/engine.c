@@ -8,9 +8,9 @@
  *   bench_engine apply FILE        updates, each applied by itself
  *   bench_engine fold FILE         updates, all applied in one transaction
  *   bench_engine load FILE         a state: the first load of the process, and the median of many (load2: v2)
- *   bench_engine heap FILE         bytes that the document holds after a load
+ *   bench_engine heap FILE         bytes that the document holds after a load (heap2: v2)
  *   bench_engine encode FILE       the state written out again: median (encode2: v2)
- *   bench_engine once-encode FILE  the same, once: for counting instructions
+ *   bench_engine once-encode FILE  the same, once: for counting instructions (once-encode2: v2)
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
  *   bench_engine merge FILE        updates merged without a document: median
  *   bench_engine cut FILE          the bytes of a state cut down to nothing new, without a document: median
@@ -284,12 +284,13 @@ static void load(struct input in, bool v2)
   printf("{\"first\": %.3f, \"ms\": %.3f}\n", first, ms[ROUNDS / 2]);
 }
 
-static void heap(struct input in)
+static void heap(struct input in, bool v2)
 {
   const gesso_allocator counting = { counting_resize, NULL };
   gesso_doc_options options = { .size = sizeof options, .client_id = 1, .alloc = &counting };
   gesso_doc *doc = gesso_doc_create(&options);
-  must(gesso_doc_apply_v1(doc, (gesso_bytes){ in.data, in.len }, NULL));
+  gesso_bytes state = { in.data, in.len };
+  must(v2 ? gesso_doc_apply_v2(doc, state, NULL) : gesso_doc_apply_v1(doc, state, NULL));
   gesso_doc_stats stats;
   gesso_doc_get_stats(doc, &stats);
   printf("{\"bytes\": %zu, \"structs\": %" PRIu64 "}\n", live, stats.structs);
@@ -383,12 +384,12 @@ int main(int argc, char **argv)
     apply(in, what[0] == 'f');
   else if (strcmp(what, "load") == 0 || strcmp(what, "load2") == 0)
     load(in, what[4] == '2');
-  else if (strcmp(what, "heap") == 0)
-    heap(in);
+  else if (strcmp(what, "heap") == 0 || strcmp(what, "heap2") == 0)
+    heap(in, what[4] == '2');
   else if (strcmp(what, "encode") == 0 || strcmp(what, "encode2") == 0 || strcmp(what, "nothing-new") == 0)
     encode(in, what[0] == 'n', what[0] == 'e' && what[6] == '2', ROUNDS);
-  else if (strcmp(what, "once-encode") == 0)
-    encode(in, false, false, 1);
+  else if (strcmp(what, "once-encode") == 0 || strcmp(what, "once-encode2") == 0)
+    encode(in, false, what[11] == '2', 1);
   else if (strcmp(what, "merge") == 0)
     merge(in);
   else if (strcmp(what, "cut") == 0)

@@ -37,10 +37,8 @@ void gs_free(const gesso_allocator *al, void *p, size_t size)
     p = gs_resize(al, p, size, 0);
 }
 
-bool gs_grow(const gesso_allocator *al, void *items, uint32_t *cap, size_t need, size_t elem)
+bool gs_grow_slow(const gesso_allocator *al, void *items, uint32_t *cap, size_t need, size_t elem)
 {
-  if (need <= *cap)
-    return true;
   if (need > UINT32_MAX)
     return false;
   size_t bytes = (size_t)*cap * elem;

@@ -8,15 +8,12 @@
 /* What a content that may grow was given: the next of 16, 24, 32, 48, 64, 96 ... */
 static uint32_t text_class(uint32_t bytes)
 {
-  uint32_t cap = 16;
-  while (cap < bytes) {
-    if (cap + cap / 2 >= bytes)
-      return cap + cap / 2;
-    if (cap > UINT32_MAX / 2)
-      return bytes;
-    cap *= 2;
-  }
-  return cap;
+  if (bytes <= 16)
+    return 16;
+  uint32_t cap = 1u << (31 - __builtin_clz(bytes - 1)); /* less than bytes, and twice it is not */
+  if (cap + cap / 2 >= bytes)
+    return cap + cap / 2;
+  return cap > UINT32_MAX / 2 ? bytes : cap * 2;
 }
 
 bool gs_text_reserve(gesso_doc *doc, size_t bytes)
@@ -109,18 +106,28 @@ size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pa
   }
 }
 
-uint32_t gs_string_parts(gesso_bytes c, uint32_t from, uint32_t end, gesso_bytes parts[3])
+uint32_t gs_string_parts(gesso_bytes c, uint32_t len, uint32_t from, uint32_t end, gesso_bytes parts[3])
 {
   static const gesso_bytes half = { (const uint8_t *)"\xef\xbf\xbd", 3 };
   uint32_t n = 0;
   int cut = 0;
-  size_t a = from > 0 ? gs_utf8_offset_of(c, from, &cut) : 0;
+  if (c.len == len) { /* ASCII */
+    parts[0] = (gesso_bytes){ c.data + from, end - from };
+    return 1;
+  }
+  size_t a = 0;
+  /* What was typed last is told at the end of each transaction: do not count all before it. */
+  if (from > 0)
+    a = len - from < from / 8 ? gs_string_walk_back(c, len - from, &cut) : gs_utf8_offset_of(c, from, &cut);
   if (cut) {
     parts[n++] = half;
     a += 4;
     from++;
   }
-  size_t b = a + gs_utf8_offset_of((gesso_bytes){ c.data + a, c.len - a }, end - from, &cut);
+  size_t b = c.len;
+  cut = 0;
+  if (end < len)
+    b = a + gs_utf8_offset_of((gesso_bytes){ c.data + a, c.len - a }, end - from, &cut);
   if (b > a)
     parts[n++] = (gesso_bytes){ c.data + a, b - a };
   if (cut)

@@ -51,8 +51,10 @@ size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pa
 size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair);
 void gs_text_forget_blocks(gesso_doc *doc);
 
-/* The UTF-16 units from .. end - 1 of a string as up to three parts; what is left of half a character is U+FFFD. */
-uint32_t gs_string_parts(gesso_bytes content, uint32_t from, uint32_t end, gesso_bytes parts[3]);
+/* Where the last `units` UTF-16 units of a string begin. *pair: with the second half of the character there. */
+size_t gs_string_walk_back(gesso_bytes s, uint32_t units, int *pair);
+/* The units from .. end - 1 of a string of `len` as up to three parts; what is left of half a character is U+FFFD. */
+uint32_t gs_string_parts(gesso_bytes content, uint32_t len, uint32_t from, uint32_t end, gesso_bytes parts[3]);
 
 /* Appends right's content to left's (both of one kind that can be joined). False when memory is short:
  * nothing has changed then. Right's bytes are given up. */

@@ -37,8 +37,7 @@ static uint32_t walk(unsigned kind, gesso_bytes content, size_t *at, size_t stop
   return seen;
 }
 
-/* The same from the end of a string. */
-static size_t walk_back(gesso_bytes s, uint32_t units, int *pair)
+size_t gs_string_walk_back(gesso_bytes s, uint32_t units, int *pair)
 {
   size_t at = s.len;
   *pair = 0;
@@ -74,8 +73,12 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
 {
   unsigned kind = gs_kind(it);
   gesso_bytes content = gs_content(doc, it);
+  if (kind == GS_STRING && content.len == it->len) {
+    *pair = 0;
+    return n; /* all of it is ASCII */
+  }
   if (kind == GS_STRING && content.len >= WORTH_IT && it->len - n <= BACK_MAX)
-    return walk_back(content, it->len - n, pair);
+    return gs_string_walk_back(content, it->len - n, pair);
   bool counted = kind == GS_STRING || kind == GS_ANY || kind == GS_JSON;
   if (!counted || content.len < WORTH_IT || !make_blocks(doc, (it->c.at + it->c.bytes) / BLOCK + 1))
     return gs_content_offset(kind, content, n, pair);

@@ -36,10 +36,8 @@ static void link_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix, uint32_t at,
 static void index_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
 {
   const gs_slot *slot = &doc->slots[doc->items[left_ix].slot];
-  if (slot->key == 0 && doc->types[slot->type].index != NULL) {
-    gs_seq_resized(doc, slot->type, left_ix);
-    gs_seq_inserted(doc, slot->type, right_ix);
-  }
+  if (slot->key == 0)
+    gs_seq_cut(doc, slot->type, left_ix, right_ix);
 }
 
 static void take_inline(gesso_doc *doc, gs_item *it, const uint8_t *bytes, size_t n)

@@ -28,21 +28,40 @@ static void forget_subdocs(gesso_doc *doc, gs_doc_list *list)
 
 static void forget_transaction(gesso_doc *doc, gesso_transaction *t)
 {
+  if (t->after == NULL && t->before == NULL && t->deleted == NULL)
+    return;
   gs_free(doc->alloc, (void *)(uintptr_t)t->before, t->nbefore * sizeof *t->before);
   gs_free(doc->alloc, (void *)(uintptr_t)t->after, t->nafter * sizeof *t->after);
   gs_free(doc->alloc, (void *)(uintptr_t)t->deleted, t->ndeleted * sizeof *t->deleted);
   *t = (gesso_transaction){ 0 };
 }
 
+enum { ROOM_MAX = 256 };
+
+static void keep_room(gs_observers *o, gesso_buffer *update)
+{
+  if (update->data == NULL)
+    return;
+  if (o->room.data == NULL && update->capacity <= ROOM_MAX) {
+    o->room = *update;
+    *update = (gesso_buffer){ 0 };
+  } else {
+    gesso_buffer_free(update);
+  }
+}
+
 static void delivery_finish(gesso_doc *doc, gs_delivery *d)
 {
   forget_transaction(doc, &d->transaction);
   gs_arena_finish(&d->arena);
-  gesso_buffer_free(&d->origin);
-  gesso_buffer_free(&d->update[0]);
-  gesso_buffer_free(&d->update[1]);
+  if (d->origin.data != NULL)
+    gesso_buffer_free(&d->origin);
+  keep_room(doc->observers, &d->update[0]);
+  if (d->update[1].data != NULL)
+    gesso_buffer_free(&d->update[1]);
   for (int i = 0; i < 3; i++)
-    forget_subdocs(doc, &d->subdocs[i]);
+    if (d->subdocs[i].cap > 0)
+      forget_subdocs(doc, &d->subdocs[i]);
   if (d == &doc->observers->spare && d->calls_cap <= doc->observers->nsubs + 64) {
     d->ncalls = 0;
     doc->observers->spare_used = false;
@@ -226,6 +245,8 @@ static gesso_status subdocs_of(gesso_doc *doc, gs_delivery *d)
 {
   gs_observers *o = doc->observers;
   bool any = false, lost = o->subdocs_lost;
+  if (!lost && o->subdocs[0].cap == 0 && o->subdocs[1].cap == 0 && o->subdocs[2].cap == 0)
+    return GESSO_OK;
   for (int i = 0; i < 3; i++) {
     d->subdocs[i] = o->subdocs[i];
     any = any || o->subdocs[i].n > 0;
@@ -323,6 +344,7 @@ void gs_observers_destroy(gesso_doc *doc)
       i = o->subs[i].next;
   }
   gs_free(doc->alloc, o->spare.calls, o->spare.calls_cap * sizeof *o->spare.calls);
+  gesso_buffer_free(&o->room);
   for (int i = 0; i < 3; i++)
     forget_subdocs(doc, &o->subdocs[i]);
   gs_free(doc->alloc, o->subs, o->subs_cap * sizeof *o->subs);

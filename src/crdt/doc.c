@@ -130,6 +130,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   const size_t elem[GS_SCRATCHES] = { [GS_SCRATCH_STRUCTS] = sizeof(gs_in), [GS_SCRATCH_DELETES] = sizeof(gs_range) };
   for (int i = 0; i < GS_SCRATCHES; i++)
     gs_free(al, doc->scratch[i].v, doc->scratch[i].cap * (elem[i] != 0 ? elem[i] : sizeof(uint32_t)));
+  gesso_buffer_free(&doc->room);
   gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
   gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);
   gs_free(al, doc->txn.merge, doc->txn.merge_cap * sizeof *doc->txn.merge);

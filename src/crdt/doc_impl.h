@@ -268,6 +268,7 @@ struct gesso_doc {
   uint32_t client_hash_cap;
   gs_finder finder;
   gs_scratch scratch[GS_SCRATCHES];
+  gesso_buffer room; /* edit.h */
   uint32_t client_hint; /* the last one that was asked for */
 
   gs_type *types;
@@ -369,7 +370,11 @@ static inline bool gs_id_eq(gs_id a, gs_id b)
 /* --- items.c: the pool --- */
 
 /* Makes room for n more items. Indexes stay, pointers into items[] do not. */
-GESSO_MUST_USE bool gs_items_reserve(gesso_doc *doc, size_t n);
+GESSO_MUST_USE bool gs_items_grow(gesso_doc *doc, size_t n);
+GESSO_MUST_USE static inline bool gs_items_reserve(gesso_doc *doc, size_t n)
+{
+  return n <= doc->nfree_items || gs_items_grow(doc, n);
+}
 /* A zeroed place. There must be room: gs_items_reserve. */
 gs_ix gs_item_new_reserved(gesso_doc *doc);
 void gs_item_free(gesso_doc *doc, gs_ix ix);
@@ -400,7 +405,13 @@ static inline gesso_bytes gs_key_text(const gesso_doc *doc, uint32_t key)
 
 /* --- types.c: types and their slots --- */
 
-GESSO_MUST_USE bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots);
+GESSO_MUST_USE bool gs_types_grow(gesso_doc *doc, size_t types, size_t slots);
+GESSO_MUST_USE static inline bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots)
+{
+  return ((size_t)doc->ntypes + types <= doc->types_cap && (size_t)doc->nslots + slots <= doc->slots_cap &&
+          ((size_t)doc->nused_slots + slots) / 3 * 4 + 4 <= doc->slot_hash_cap) ||
+         gs_types_grow(doc, types, slots);
+}
 uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_ix item);
 uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key);
 /* The slot for a key of a map, or for the sequence (key 0). */

@@ -62,6 +62,25 @@ gesso_status gs_edit_reserve(gesso_doc *doc, size_t items, size_t bytes, size_t 
   return GESSO_OK;
 }
 
+gs_buf gs_edit_room(gesso_doc *doc)
+{
+  gs_buf buf = gs_buf_make(doc->alloc);
+  if (doc->room.data != NULL) {
+    buf.b = doc->room;
+    buf.b.len = 0;
+    doc->room = (gesso_buffer){ 0 };
+  }
+  return buf;
+}
+
+void gs_edit_room_back(gesso_doc *doc, gs_buf *buf)
+{
+  enum { KEEP = 256 };
+  if (doc->room.data == NULL && buf->b.capacity <= KEEP)
+    doc->room = gs_buf_take(buf);
+  gs_buf_finish(buf);
+}
+
 void gs_edit_begin(gesso_doc *doc)
 {
   gesso_doc_begin(doc);

@@ -18,6 +18,10 @@ GESSO_MUST_USE gesso_status gs_edit_reserve(gesso_doc *doc, size_t items, size_t
 /* Begins the transaction; the caller commits with gesso_doc_commit(doc, NULL). */
 void gs_edit_begin(gesso_doc *doc);
 
+/* A buffer for the values on their way in, which small edits hand on from one to the next. */
+gs_buf gs_edit_room(gesso_doc *doc);
+void gs_edit_room_back(gesso_doc *doc, gs_buf *buf);
+
 /* A new item of ours between left and right of the slot. Content as content.h says; for GS_TYPE `name`. */
 gs_ix gs_edit_insert_reserved(gesso_doc *doc, uint32_t slot, gs_ix left, gs_ix right, unsigned kind, uint32_t len,
                               gesso_bytes content);

@@ -73,7 +73,7 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
   if (index > doc->types[array].length || count > GS_CLOCK_MAX / 2)
     return GESSO_E_USAGE;
   /* Encode all values first: after that nothing can fail. */
-  incoming in = { .plain = gs_buf_make(doc->alloc) };
+  incoming in = { .plain = gs_edit_room(doc) };
   for (size_t i = 0; i < count && st == GESSO_OK; i++) {
     in.items += !gs_value_is_any(values[i]) || i == 0 || !gs_value_is_any(values[i - 1]);
     st = take(doc, &values[i], &in);
@@ -102,7 +102,7 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
     }
     st = gesso_doc_commit(doc, NULL);
   }
-  gs_buf_finish(&in.plain);
+  gs_edit_room_back(doc, &in.plain);
   return st;
 }
 

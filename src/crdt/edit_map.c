@@ -13,7 +13,7 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
     return st;
   if (gs_utf8_invalid_at(key) != key.len)
     return GESSO_E_USAGE;
-  gs_buf buf = gs_buf_make(doc->alloc);
+  gs_buf buf = gs_edit_room(doc);
   uint32_t name = 0, k = gs_key_of(doc, key);
   gesso_bytes content = value.bytes;
   unsigned kind = GS_BINARY;
@@ -51,7 +51,7 @@ gesso_status gesso_map_set(gesso_doc *doc, gesso_type map, gesso_bytes key, gess
     }
     st = gesso_doc_commit(doc, NULL);
   }
-  gs_buf_finish(&buf);
+  gs_edit_room_back(doc, &buf);
   return st;
 }
 

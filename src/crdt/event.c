@@ -214,7 +214,7 @@ static void text_item(delta *d, const gs_item *it)
     go_on(d, GESSO_CHANGE_INSERT, it->len - old);
     gesso_bytes c = gs_content(d->doc, it);
     int pair;
-    size_t from = gs_content_offset(GS_STRING, c, old, &pair);
+    size_t from = gs_content_find(d->doc, it, old, &pair);
     gs_buf_write(&d->text, c.data + from, c.len - from);
   } else {
     end(d);

@@ -3,10 +3,8 @@
 
 #include <assert.h>
 
-bool gs_items_reserve(gesso_doc *doc, size_t n)
+bool gs_items_grow(gesso_doc *doc, size_t n)
 {
-  if (n <= doc->nfree_items)
-    return true;
   size_t need = (size_t)doc->nitems + (n - doc->nfree_items);
   if (!gs_grow(doc->alloc, &doc->items, &doc->items_cap, need, sizeof(gs_item)))
     return false;

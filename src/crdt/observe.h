@@ -125,6 +125,7 @@ typedef struct gs_observers {
   bool subdocs_lost;
 
   gs_delivery spare; /* saves the usual delivery an allocation */
+  gesso_buffer room; /* and its update another one */
   bool spare_used, delivering;
   gs_delivery *queue, **queue_end;
 } gs_observers;

@@ -28,7 +28,7 @@ static void write_piece(const gesso_doc *doc, gs_piece p, gs_buf *out, bool json
 {
   const gs_item *it = &doc->items[p.ix];
   gesso_bytes parts[3] = { gs_content(doc, it) };
-  uint32_t n = p.from == 0 && p.end == it->len ? 1 : gs_string_parts(parts[0], p.from, p.end, parts);
+  uint32_t n = p.from == 0 && p.end == it->len ? 1 : gs_string_parts(parts[0], it->len, p.from, p.end, parts);
   for (uint32_t i = 0; i < n; i++)
     if (json)
       escaped(out, parts[i]);
@@ -75,7 +75,7 @@ bool gs_read_element_json(gesso_doc *doc, gs_view *view, const gs_item *it, uint
     return true;
   case GS_STRING: {
     gesso_bytes parts[3];
-    (void)gs_string_parts(c, i, i + 1, parts);
+    (void)gs_string_parts(c, it->len, i, i + 1, parts);
     gs_json_write_string(out, parts[0]);
     return true;
   }

@@ -147,7 +147,7 @@ static void piece_string(gesso_doc *doc, gs_view *view, gs_piece p, gs_buf *out,
     break;
   case GS_STRING: {
     gesso_bytes parts[3];
-    uint32_t n = gs_string_parts(c, p.from, p.end, parts);
+    uint32_t n = gs_string_parts(c, it->len, p.from, p.end, parts);
     for (uint32_t k = 0; k < n; k++)
       gs_buf_write(out, parts[k].data, parts[k].len);
     break;

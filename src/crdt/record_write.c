@@ -13,13 +13,16 @@ static gs_jstr text_from(const gs_record *rec, uint64_t offset, bool replace)
   gs_jstr s = rec->text;
   if (offset == 0)
     return s;
+  bool ascii = s.units == s.utf8.len && s.low == 0 && s.high == 0;
   if (s.units != GS_UNITS_UNKNOWN)
     s.units -= (size_t)offset;
   if (s.low != 0)
     offset--;
   s.low = 0;
-  int pair;
-  size_t skip = gs_utf8_offset_of(s.utf8, (size_t)offset, &pair);
+  int pair = 0;
+  size_t skip = (size_t)offset;
+  if (!ascii)
+    skip = gs_utf8_offset_of(s.utf8, (size_t)offset, &pair);
   if (pair) {
     const uint8_t *p = s.utf8.data + skip;
     s.low = replace ? 0xfffd : (uint16_t)(0xdc00 | (p[2] & 15) << 6 | (p[3] & 63));

@@ -22,13 +22,11 @@ enum { SLOT = 0x0f, ORIGIN = 0x10, LEFT = 0x20, RIGHT = 0x40, MORE = 0x80 };
  * that what a run holds belongs together. */
 #ifndef GS_RUNS_SMALL
 enum { RUN_MIN = 8, RUN_NEXT = 24 };
-/* What was integrated last stays as it is: those are the structs that others still refer to. */
-enum { KEEP_LAST = 32, PACK_EVERY = 256 };
 /* How far an integration may look to the right before it is taken for one that reaches packed structs. */
 enum { REACH = 64 };
 #else
 /* For tests: documents of a few edits pack and unpack. */
-enum { RUN_MIN = 1, RUN_NEXT = 3, KEEP_LAST = 1, PACK_EVERY = 3, REACH = 2 };
+enum { RUN_MIN = 1, RUN_NEXT = 3, REACH = 2 };
 #endif
 enum { RUN_MAX = GS_CHUNK_MAX };
 
@@ -263,13 +261,11 @@ static uint32_t stretch(const gesso_doc *doc, const gs_chunk *ch, uint32_t at, u
   return n;
 }
 
-void gs_runs_pack(gesso_doc *doc, uint32_t client)
+void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
-  if (doc->runs_forbidden > 0 || c->clock - c->packed_to < PACK_EVERY + KEEP_LAST)
-    return;
   gs_pos p = gs_structs_find(doc, client, c->packed_to), end = { c->nchunks - 1, c->chunks[c->nchunks - 1].n };
-  for (uint32_t i = 0; i < KEEP_LAST; i++)
+  for (uint32_t i = 0; i < GS_RUNS_KEEP_LAST; i++)
     if (!gs_pos_prev(doc, client, &end))
       return;
   bool more = true;

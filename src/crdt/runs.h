@@ -22,9 +22,23 @@
 /* Different slots in one run: four bits name one. */
 #define GS_RUN_SLOTS 16
 
+#ifndef GS_RUNS_SMALL
+/* What was integrated last stays as it is: those are the structs that others still refer to. */
+enum { GS_RUNS_KEEP_LAST = 32, GS_RUNS_EVERY = 256 };
+#else
+enum { GS_RUNS_KEEP_LAST = 1, GS_RUNS_EVERY = 3 };
+#endif
+
 /* Packs what can be packed among the clocks of a client that were not looked at before. Does nothing when memory
  * is short or somebody forbade it, and leaves alone what was integrated last. */
-void gs_runs_pack(gesso_doc *doc, uint32_t client);
+void gs_runs_pack_now(gesso_doc *doc, uint32_t client);
+static inline void gs_runs_pack(gesso_doc *doc, uint32_t client)
+{
+  const gs_client *c = &doc->clients[client];
+  if (doc->runs_forbidden == 0 && c->clock - c->packed_to >= GS_RUNS_EVERY + GS_RUNS_KEEP_LAST &&
+      (c->nchunks > 1 || c->chunks[0].n > GS_RUNS_KEEP_LAST))
+    gs_runs_pack_now(doc, client);
+}
 
 /* Makes items again of what one slot has in runs, and of all that shares those runs. */
 GESSO_MUST_USE bool gs_runs_unpack_slot(gesso_doc *doc, uint32_t slot);

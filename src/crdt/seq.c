@@ -3,6 +3,10 @@
 
 #include <assert.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define FAN 32u
 
 typedef struct node {
@@ -85,8 +89,22 @@ static extent total(const gs_seq *s, uint32_t ix)
 static uint32_t place_of(const node *nd, uint32_t child)
 {
   uint32_t i = 0;
+#if defined(__SSE2__)
+  /* It is there, so what is left behind the last child from before is not what is found. */
+  const __m128i want = _mm_set1_epi32((int)child);
+  for (; i < FAN; i += 8) {
+    __m128i a = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)&nd->child[i]), want);
+    __m128i b = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)&nd->child[i + 4]), want);
+    int found = _mm_movemask_epi8(_mm_packs_epi32(a, b));
+    if (found != 0) {
+      i += (uint32_t)__builtin_ctz((unsigned)found) / 2;
+      break;
+    }
+  }
+#else
   while (i < nd->n && nd->child[i] != child)
     i++;
+#endif
   assert(i < nd->n);
   return i;
 }
@@ -278,8 +296,9 @@ static extent set_extent(gs_seq *s, uint32_t ix, uint32_t i, extent now)
   return by;
 }
 
-/* Inserts a child at place i of node ix, splitting upwards as needed. False: memory is short. */
-static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t child, extent size)
+/* Inserts a child at place i of node ix, splitting upwards as needed. `more`: what the node has more then; not that
+ * of the child when another child has less. False: memory is short. */
+static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t child, extent size, extent more)
 {
   for (;;) {
     node *nd = &s->nodes[ix];
@@ -328,7 +347,8 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
     else
       s->nodes[child].parent = to;
     if (sibling == 0) {
-      bubble(s, ix, size);
+      if (more.len != 0 || more.bytes != 0)
+        bubble(s, ix, more);
       return true;
     }
     uint32_t up = s->nodes[ix].parent;
@@ -347,7 +367,7 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
       bubble(s, up, set_extent(s, up, p, total(s, ix)));
     }
     child = sibling;
-    size = total(s, sibling);
+    size = more = total(s, sibling);
     i = place_of(&s->nodes[up], ix) + 1;
     ix = up;
   }
@@ -368,7 +388,19 @@ void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix)
     }
     i = 0;
   }
-  if (!put(doc, s, leaf, i, ix, extent_of(doc, s, ix)))
+  extent size = extent_of(doc, s, ix);
+  if (!put(doc, s, leaf, i, ix, size, size))
+    gs_seq_drop(doc, type);
+}
+
+void gs_seq_cut(gesso_doc *doc, uint32_t type, gs_ix left, gs_ix right)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return;
+  uint32_t leaf = doc->leaf_of[left], i = place_of(&s->nodes[leaf], left);
+  extent less = set_extent(s, leaf, i, extent_of(doc, s, left)), size = extent_of(doc, s, right);
+  if (!put(doc, s, leaf, i + 1, right, size, (extent){ size.len + less.len, size.bytes + less.bytes }))
     gs_seq_drop(doc, type);
 }
 

@@ -36,6 +36,7 @@ GESSO_MUST_USE gesso_status gs_seq_measure(gesso_doc *doc, uint32_t type, bool b
 
 /* What happened to an item of a sequence. All of them do nothing when the type has no index. */
 void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix); /* linked after its left neighbour */
+void gs_seq_cut(gesso_doc *doc, uint32_t type, gs_ix left, gs_ix right); /* right was cut off from left */
 void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix);  /* its visible length changed */
 void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix);  /* about to be merged away */
 void gs_seq_drop(gesso_doc *doc, uint32_t type);

@@ -129,7 +129,7 @@ static bool chunk_room(gesso_doc *doc, gs_chunk *ch, size_t need)
   return true;
 }
 
-bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits)
+bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t splits)
 {
   gs_client *c = &doc->clients[client];
   if (appends + splits == 0)

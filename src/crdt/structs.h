@@ -14,7 +14,13 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n);
 void gs_client_finish(gesso_doc *doc, gs_client *c);
 
 /* Room for `appends` structs at the end of a client and `splits` anywhere in it. */
-GESSO_MUST_USE bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits);
+GESSO_MUST_USE bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t splits);
+GESSO_MUST_USE static inline bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits)
+{
+  const gs_client *c = &doc->clients[client];
+  return (splits == 0 && c->nchunks > 0 && appends <= c->chunks[c->nchunks - 1].cap - c->chunks[c->nchunks - 1].n) ||
+         gs_structs_grow(doc, client, appends, splits);
+}
 
 /* Gives back most of what was reserved and not used. */
 void gs_structs_trim(gesso_doc *doc, uint32_t client);

@@ -314,6 +314,11 @@ static gesso_status write_updates(gesso_doc *doc, gs_delivery *d, const gs_range
   gesso_status st = GESSO_OK;
   gesso_buffer *own_out = cleaned->n == 0 ? update_out : NULL;
   gs_buf buf = gs_buf_make(doc->mem.inner);
+  if (d != NULL && own_out == NULL && doc->observers->room.data != NULL) {
+    buf.b = doc->observers->room;
+    buf.b.len = 0;
+    doc->observers->room = (gesso_buffer){ 0 };
+  }
   if ((own_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
     gs_write_txn(doc, &buf);
     st = buf.err;

@@ -38,7 +38,7 @@ static void hash_remove(gesso_doc *doc, uint32_t slot)
   doc->slot_hash[h] = 0;
 }
 
-bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots)
+bool gs_types_grow(gesso_doc *doc, size_t types, size_t slots)
 {
   if (types > 0 &&
       !gs_grow(doc->alloc, &doc->types, &doc->types_cap, (size_t)doc->ntypes + types, sizeof(gs_type)))

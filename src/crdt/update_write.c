@@ -41,7 +41,7 @@ static void write_content(gs_buf *out, unsigned kind, uint32_t len, gesso_bytes 
   case GS_STRING: {
     /* Half of a surrogate pair leaves as U+FFFD. */
     if (offset > 0 || end < len)
-      nparts = gs_string_parts(content, offset, end, parts);
+      nparts = gs_string_parts(content, len, offset, end, parts);
     size_t bytes = 0;
     for (uint32_t i = 0; i < nparts; i++)
       bytes += parts[i].len;
@@ -149,7 +149,7 @@ typedef struct order {
   uint32_t from; /* clock */
 } order;
 
-#define ORDER_FEW 8 /* so many stand on the stack */
+#define FEW 8 /* so many stand on the stack */
 
 static int higher_id_first(const void *a, const void *b)
 {
@@ -174,6 +174,43 @@ static void write_structs(gesso_doc *doc, const sink *to, uint32_t client, uint3
       gs_put_item(doc, to->v2, it, offset);
     else
       write_item(doc, to->v1, it, offset, it->len, to->merged);
+  }
+}
+
+/* The structs from a clock on when they are few, as those of a transaction are: from the end, without a search.
+ * How many there are, and the first; 0: too many, or some are packed. */
+static uint32_t last_structs(const gesso_doc *doc, uint32_t client, uint32_t from, gs_pos *first)
+{
+  const gs_client *c = &doc->clients[client];
+  *first = (gs_pos){ c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+  for (uint32_t n = 1; n <= FEW; n++) {
+    const gs_item *it = &doc->items[gs_struct_at(doc, client, *first)];
+    if (gs_kind(it) == GS_RUN)
+      return 0;
+    if (it->clock <= from)
+      return n;
+    if (!gs_pos_prev(doc, client, first))
+      return 0;
+  }
+  return 0;
+}
+
+/* A client's block of a v1 update. */
+static void write_client(gesso_doc *doc, const sink *to, uint32_t client, uint32_t from)
+{
+  gs_pos p;
+  uint32_t few = last_structs(doc, client, from, &p);
+  gs_write_varuint(to->v1, few > 0 ? few : gs_structs_from(doc, client, from));
+  gs_write_varuint(to->v1, doc->clients[client].id);
+  gs_write_varuint(to->v1, from);
+  if (few == 0) {
+    write_structs(doc, to, client, from);
+    return;
+  }
+  for (; few > 0; few--) {
+    const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
+    write_item(doc, to->v1, it, it->clock < from ? from - it->clock : 0, it->len, to->merged);
+    (void)gs_pos_next(doc, client, &p);
   }
 }
 
@@ -242,13 +279,32 @@ static uint32_t pending_start(const gesso_doc *doc, uint32_t client, uint32_t at
 
 /* --- delete sets --- */
 
+/* The ranges of one client. */
+static void write_ranges(const gesso_doc *doc, gs_buf *out, bool v2, const gs_range *r, uint32_t n)
+{
+  gs_write_varuint(out, doc->clients[r->client].id);
+  gs_write_varuint(out, n);
+  uint32_t at = 0; /* v2: clocks are differences, and no range is empty */
+  for (uint32_t k = 0; k < n; k++) {
+    gs_write_varuint(out, r[k].clock - at);
+    gs_write_varuint(out, r[k].len - v2);
+    at = v2 ? r[k].clock + r[k].len : 0;
+  }
+}
+
 static void write_delete_set(gesso_doc *doc, const sink *to, const gs_ranges *r)
 {
   gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
+  if (r->n == 0 || r->v[0].client == r->v[r->n - 1].client) {
+    gs_write_varuint(out, r->n > 0);
+    if (r->n > 0)
+      write_ranges(doc, out, to->v2 != NULL, r->v, r->n);
+    return;
+  }
   uint32_t nclients = 0;
   for (uint32_t i = 0; i < r->n; i++)
     nclients += i == 0 || r->v[i].client != r->v[i - 1].client;
-  order few[ORDER_FEW], *ord = nclients <= ORDER_FEW ? few : gs_alloc(doc->alloc, nclients * sizeof *ord);
+  order few[FEW], *ord = nclients <= FEW ? few : gs_alloc(doc->alloc, nclients * sizeof *ord);
   if (ord == NULL) {
     out->err = GESSO_E_NOMEM;
     return;
@@ -264,14 +320,7 @@ static void write_delete_set(gesso_doc *doc, const sink *to, const gs_ranges *r)
     uint32_t first = ord[i].client, end = first;
     while (end < r->n && r->v[end].client == r->v[first].client)
       end++;
-    gs_write_varuint(out, ord[i].id);
-    gs_write_varuint(out, end - first);
-    uint32_t at = 0; /* v2: clocks are differences, and no range is empty */
-    for (uint32_t k = first; k < end; k++) {
-      gs_write_varuint(out, r->v[k].clock - at);
-      gs_write_varuint(out, r->v[k].len - (to->v2 != NULL));
-      at = to->v2 != NULL ? r->v[k].clock + r->v[k].len : 0;
-    }
+    write_ranges(doc, out, to->v2 != NULL, r->v + first, end - first);
   }
   if (ord != few)
     gs_free(doc->alloc, ord, nclients * sizeof *ord);
@@ -339,7 +388,7 @@ static void write_txn(gesso_doc *doc, const sink *to)
 {
   const gs_txn *txn = &doc->txn;
   gs_buf *out = to->v2 != NULL ? &to->v2->rest : to->v1;
-  order few[ORDER_FEW], *ord = txn->ntouched <= ORDER_FEW ? few : gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
+  order few[FEW], *ord = txn->ntouched <= FEW ? few : gs_alloc(doc->alloc, txn->ntouched * sizeof *ord);
   if (ord == NULL) {
     out->err = GESSO_E_NOMEM;
     return;
@@ -355,12 +404,10 @@ static void write_txn(gesso_doc *doc, const sink *to)
   if (to->v2 == NULL)
     gs_write_varuint(out, n);
   for (uint32_t i = 0; i < n; i++) {
-    if (to->v2 == NULL) {
-      gs_write_varuint(out, gs_structs_from(doc, ord[i].client, ord[i].from));
-      gs_write_varuint(out, ord[i].id);
-      gs_write_varuint(out, ord[i].from);
-    }
-    write_structs(doc, to, ord[i].client, ord[i].from);
+    if (to->v2 == NULL)
+      write_client(doc, to, ord[i].client, ord[i].from);
+    else
+      write_structs(doc, to, ord[i].client, ord[i].from);
   }
   if (ord != few)
     gs_free(doc->alloc, ord, txn->ntouched * sizeof *ord);

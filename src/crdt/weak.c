@@ -308,7 +308,7 @@ gesso_status gesso_weak_to_string(gesso_doc *doc, gesso_type link, gesso_buffer 
     gesso_bytes parts[3];
     if (gs_kind(&doc->items[p.ix]) != GS_STRING)
       continue;
-    uint32_t n = gs_string_parts(gs_content(doc, &doc->items[p.ix]), p.from, p.end, parts);
+    uint32_t n = gs_string_parts(gs_content(doc, &doc->items[p.ix]), doc->items[p.ix].len, p.from, p.end, parts);
     for (uint32_t i = 0; i < n; i++)
       gs_buf_write(&buf, parts[i].data, parts[i].len);
   }

@@ -17,6 +17,42 @@ static inline unsigned count16(unsigned x)
 }
 #endif
 
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Eight bytes as one number, the first one lowest. */
+static inline uint64_t load8(const uint8_t *p)
+{
+  uint64_t w;
+  memcpy(&w, p, 8);
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+  w = __builtin_bswap64(w);
+#endif
+  return w;
+}
+
+/* The same of n < 8 bytes, with zeros behind them. */
+static inline uint64_t load_some(const uint8_t *p, size_t n)
+{
+  if (n >= 4) {
+    uint64_t low = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+    p += n - 4; /* twice the same bytes, where the two overlap */
+    uint64_t high = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+    return low | high << 8 * (n - 4);
+  }
+  return n == 0 ? 0 : (uint64_t)p[0] | (uint64_t)p[n >> 1] << 8 * (n >> 1) | (uint64_t)p[n - 1] << 8 * (n - 1);
+}
+
+/* The units of n characters' bytes in w, whose other bytes are 0. */
+static inline size_t units_in(uint64_t w, size_t n)
+{
+  uint64_t high = w & EACH(0x80);
+  if (high == 0)
+    return n;
+  uint64_t more = high & ~(w << 1);                     /* 10xxxxxx */
+  uint64_t four = high & w << 1 & w << 2 & w << 3; /* 1111xxxx */
+  return n - (size_t)((more >> 7) * EACH(1) >> 56) + (size_t)((four >> 7) * EACH(1) >> 56);
+}
+
 /* Bytes of ASCII at the start of p..end, in steps of 16 where the machine can. */
 static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
 {
@@ -28,9 +64,15 @@ static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
     p += 16;
   }
 #endif
-  while (p < end && *p < 0x80)
-    p++;
-  return p;
+  for (;;) {
+    size_t n = (size_t)(end - p);
+    uint64_t high = (n >= 8 ? load8(p) : load_some(p, n)) & EACH(0x80);
+    if (high != 0)
+      return p + (__builtin_ctzll(high) >> 3);
+    if (n <= 8)
+      return end;
+    p += 8;
+  }
 }
 
 size_t gs_utf8_invalid_at(gesso_bytes s)
@@ -85,9 +127,11 @@ size_t gs_utf8_utf16_len(gesso_bytes s)
     units += count16(lead) + (quad != 0 ? count16(quad) : 0);
   }
 #endif
-  for (; i < s.len; i++)
-    units += (size_t)((p[i] & 0xc0) != 0x80) + (size_t)(p[i] >= 0xf0);
-  return units;
+  if (i == s.len)
+    return units;
+  for (; s.len - i >= 8; i += 8)
+    units += units_in(load8(p + i), 8);
+  return units + units_in(load_some(p + i, s.len - i), s.len - i);
 }
 
 size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split)

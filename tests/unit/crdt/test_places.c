@@ -147,9 +147,47 @@ static void nodes_are_walked_in_order(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* What a state vector cuts off in the middle of a long text: counted from whichever end is nearer. */
+static void a_diff_begins_at_any_unit_of_a_long_text(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(7);
+  gesso_type text = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  char utf8[512] = "";
+  uint32_t at[200], units = 0; /* where each unit begins; the second of a pair where its first does */
+  size_t len = 0;
+  for (int i = 0; i < 120; i++) {
+    static const char *const chars[] = { "a", "\xc3\xa9", "\xf0\x9f\x98\x80", "\xe2\x82\xac" };
+    const char *c = chars[i * 7 / 3 % 4];
+    at[units++] = (uint32_t)len;
+    if (strlen(c) == 4)
+      at[units++] = (uint32_t)len;
+    memcpy(utf8 + len, c, strlen(c));
+    len += strlen(c);
+  }
+  assert_int_equal(gesso_text_insert(doc, text, 0, (gesso_bytes){ (uint8_t *)utf8, len }, (gesso_bytes){ NULL, 0 }),
+                   GESSO_OK);
+  for (uint32_t k = 1; k < units; k++) {
+    const uint8_t sv[] = { 1, 7, (uint8_t)(k | 0x80), (uint8_t)(k >> 7) };
+    gesso_buffer diff;
+    assert_int_equal(gesso_doc_encode_v1(doc, (gesso_bytes){ sv, sizeof sv }, &diff, NULL), GESSO_OK);
+    bool cut = at[k] == at[k - 1];
+    size_t from = cut ? at[k] + 4u : at[k], rest = len - from;
+    const uint8_t *end = diff.data + diff.len - 1; /* before the delete set */
+    assert_int_equal(*end, 0);
+    assert_memory_equal(end - rest, utf8 + from, rest);
+    if (cut)
+      assert_memory_equal(end - rest - 3, "\xef\xbf\xbd", 3);
+    assert_true(diff.len < rest + 20);
+    gesso_buffer_free(&diff);
+  }
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_diff_begins_at_any_unit_of_a_long_text),
     cmocka_unit_test(units_and_bytes_name_the_same_places),
     cmocka_unit_test(places_need_a_type),
     cmocka_unit_test(nodes_are_walked_in_order),
