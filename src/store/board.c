@@ -32,10 +32,10 @@
 /* Fold when the journal holds this much of a board, or half its state, whichever is more: the cost
  * of rewriting the state is then a constant number of bytes for each byte journalled. */
 #define FOLD_BYTES_MIN ((uint64_t)64 * 1024)
-/* A state of this size and more is not rewritten for every pause in the drawing. */
-#define FOLD_LARGE_STATE ((uint64_t)1024 * 1024)
-/* ... but once in an hour of it. */
-#define FOLD_LARGE_MS ((uint64_t)3600 * 1000)
+/* A pause in the drawing is worth a fold when the journal holds this part of the state ... */
+#define FOLD_PART 4
+/* ... or after this long, so that there are versions. */
+#define FOLD_ANYWAY_MS ((uint64_t)3600 * 1000)
 
 bool gs_boards_init(gs_boards *bs, const gesso_allocator *al)
 {
@@ -288,7 +288,7 @@ uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
   uint64_t state = b->row.stored_bytes;
   if (b->live_bytes >= GS_MAX(FOLD_BYTES_MIN, state / 2))
     return b->fold_not_before_ms;
-  if (state >= FOLD_LARGE_STATE && b->live_bytes < state / 16)
+  if (b->live_bytes < state / FOLD_PART)
     return UINT64_MAX;
   return GS_MAX(gs_board_wait_over_ms(b, policy), b->fold_not_before_ms);
 }
@@ -297,5 +297,5 @@ uint64_t gs_board_history_due_ms(const gs_board *b)
 {
   if (b->live_rows == 0 || b->fold_running || b->unreadable || b->row.deleted_ms != 0)
     return UINT64_MAX;
-  return GS_MAX(b->dirty_since_ms + FOLD_LARGE_MS, b->fold_not_before_ms);
+  return GS_MAX(b->dirty_since_ms + FOLD_ANYWAY_MS, b->fold_not_before_ms);
 }

@@ -17,4 +17,7 @@ gesso_status gs_persistence_open_with(const gesso_persistence_options *options, 
 /* Makes the storage thread look at the clock: after a test has moved it. */
 void gs_persistence_poke(gesso_persistence *p);
 
+/* While this is true, what is handed in waits, so that all of it makes one group. */
+void gs_persistence_hold(gesso_persistence *p, bool hold);
+
 #endif

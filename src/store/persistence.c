@@ -156,6 +156,14 @@ void gs_persistence_poke(gesso_persistence *p)
   (void)pthread_mutex_unlock(&p->lock);
 }
 
+void gs_persistence_hold(gesso_persistence *p, bool hold)
+{
+  (void)pthread_mutex_lock(&p->lock);
+  p->held = hold;
+  (void)pthread_cond_signal(&p->storage_wake);
+  (void)pthread_mutex_unlock(&p->lock);
+}
+
 /* --- handing in --- */
 
 bool gs_board_name_ok(gesso_bytes name)

@@ -32,7 +32,6 @@ static const char *const sql[GS_STMTS] = {
   [GS_STMT_PUT_STATE] = "INSERT INTO board_states(board_id, updated_at, enc, len, upto, version, hash, sv, state) "
                         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(board_id) DO UPDATE SET "
                         "updated_at = ?2, enc = ?3, len = ?4, upto = ?5, version = ?6, hash = ?7, sv = ?8, state = ?9",
-  [GS_STMT_TOUCH_BOARD] = "UPDATE boards SET updated_at = ?2 WHERE board_id = ?1",
   [GS_STMT_CUT] = "DELETE FROM journal WHERE id < ?1",
   [GS_STMT_ASIDE_COPY] = "INSERT OR REPLACE INTO journal_aside SELECT id, board, enc, hash, data FROM journal "
                          "WHERE id = ?1",
@@ -525,8 +524,7 @@ gesso_status gs_backend_put_state(gs_backend *be, gesso_bytes name, const gs_fol
     gs_sql_bind_blob(st, 8, (gesso_bytes){ state->sv.data, state->sv.len });
     gs_sql_bind_blob(st, 9, (gesso_bytes){ state->stored.data, state->stored.len });
   }
-  gesso_status s = gs_sql_run(st, rc);
-  return s == GESSO_OK ? run_name_time(be, GS_STMT_TOUCH_BOARD, name, now_ms) : s;
+  return gs_sql_run(st, rc);
 }
 
 gesso_status gs_backend_cut(gs_backend *be, uint64_t below)

@@ -209,15 +209,34 @@ static void summary_finish(summary *s)
   gesso_buffer_free(&s->deletes);
 }
 
+/* A state that takes as many bytes as the one it replaces is written over it: SQLite then has no page to free and none to
+ * find. So lengths go in steps, of a 16th at most, and a frame that decoders skip fills up the step. `room` is enough. */
+static size_t fill_up(uint8_t *frame, size_t n)
+{
+  static const uint8_t skippable[4] = { 0x50, 0x2a, 0x4d, 0x18 };
+  size_t step = 64;
+  while (step * 32 <= n)
+    step *= 2;
+  size_t fill = (step - n % step) % step;
+  if (fill == 0)
+    return n;
+  fill += fill < 8 ? step : 0;
+  memset(frame + n, 0, fill);
+  memcpy(frame + n, skippable, 4);
+  for (int i = 0; i < 4; i++)
+    frame[n + 4 + (size_t)i] = (uint8_t)((fill - 8) >> (8 * i));
+  return n + fill;
+}
+
 static gesso_status compress(const gesso_allocator *al, int enc, gesso_buffer *update, gs_folded *out)
 {
   size_t bound = ZSTD_compressBound(update->len);
   gs_buf b = gs_buf_make(al);
-  if (!gs_buf_room(&b, bound))
+  if (!gs_buf_room(&b, bound + bound / 8 + 128))
     return GESSO_E_NOMEM;
   size_t n = ZSTD_compress(b.b.data, bound, update->data, update->len, zstd_level);
   if (!ZSTD_isError(n) && n < update->len) {
-    b.b.len = n;
+    b.b.len = fill_up(b.b.data, n);
     out->stored = gs_buf_take(&b);
     out->enc = enc | GS_ENC_ZSTD;
   } else {

@@ -735,7 +735,7 @@ static void keep_window(gesso_persistence *p)
 static void wait_for_work(gesso_persistence *p, uint64_t until_ms, gs_op_list *incoming)
 {
   (void)pthread_mutex_lock(&p->lock);
-  while (p->queue.first == NULL && !p->poked && !(p->sync_failed && !p->must_reopen)) {
+  while ((p->queue.first == NULL || p->held) && !p->poked && !(p->sync_failed && !p->must_reopen)) {
     uint64_t now = now_ms(p);
     if (now >= until_ms)
       break;
@@ -755,13 +755,14 @@ static void wait_for_work(gesso_persistence *p, uint64_t until_ms, gs_op_list *i
         break;
     }
   }
-  bool work = p->queue.first != NULL;
+  bool work = p->queue.first != NULL && !p->held;
   p->poked = false;
   (void)pthread_mutex_unlock(&p->lock);
   if (work)
     keep_window(p);
   (void)pthread_mutex_lock(&p->lock);
-  gs_op_list_push_all(incoming, &p->queue);
+  if (!p->held)
+    gs_op_list_push_all(incoming, &p->queue);
   bool sync_failed = p->sync_failed;
   (void)pthread_mutex_unlock(&p->lock);
   gs_backend_sizes sizes;

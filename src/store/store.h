@@ -137,6 +137,7 @@ struct gesso_persistence {
   gs_op_list queue;              /* to the storage thread */
   uint64_t arrivals;
   bool poked, closing;
+  bool held;                     /* the queue is not looked at: see hooks.h */
   char address[256];
   bool address_changed;          /* the lock file is to be written */
   gs_op *reserved_close;
