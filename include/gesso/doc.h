@@ -80,7 +80,8 @@ GESSO_API gesso_status gesso_doc_unload(gesso_doc *subdoc);
  * Structs and deletions whose dependencies are missing are kept pending, which is GESSO_OK: they
  * are applied by themselves once the missing ones arrive, and are part of gesso_doc_encode_v1.
  * Errors: TRUNCATED, CORRUPT, RANGE (the bytes are no update), LIMIT (a clock or length past 2^31,
- * more than GESSO_UPDATE_STRUCTS_MAX structs, too many pending ones, values nested too deep), NOMEM.
+ * more than GESSO_UPDATE_STRUCTS_MAX structs, too many pending ones, values nested too deep, memory
+ * out of all proportion: see GESSO_UPDATE_STRUCTS_MAX), NOMEM.
  * `error_out` may be NULL. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_apply_v1(gesso_doc *doc, gesso_bytes update,
                                                          gesso_error *error_out);

@@ -22,7 +22,10 @@
 extern "C" {
 #endif
 
-/* Structs in one v1 update that is applied, in the v2 updates of one call here; delete ranges in a v2 update. */
+/* Structs in one update that is applied, in the v2 updates of one call here; delete ranges in a v2 update.
+ * To apply an update takes at most 64 bytes of memory for each struct that it declares, about as much again for a
+ * shared type and for a cut in an item that is there, and a hundred times its own bytes; in all no more than 64 bytes
+ * times this number and a hundred times its bytes: more is LIMIT. */
 #define GESSO_UPDATE_STRUCTS_MAX 4000000u
 
 /* Rewrites an update in the other encoding (Yjs: convertUpdateFormatV1ToV2, ...V2ToV1). CORRUPT also where v1

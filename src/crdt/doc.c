@@ -127,7 +127,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->weak.v, doc->weak.cap * sizeof *doc->weak.v);
   gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
   gs_free(al, doc->redone, doc->redone_cap * sizeof *doc->redone);
-  const size_t elem[GS_SCRATCHES] = { [GS_SCRATCH_STRUCTS] = sizeof(gs_in), [GS_SCRATCH_DELETES] = sizeof(gs_range) };
+  const size_t elem[GS_SCRATCHES] = { [GS_SCRATCH_DELETES] = sizeof(gs_range) };
   for (int i = 0; i < GS_SCRATCHES; i++)
     gs_free(al, doc->scratch[i].v, doc->scratch[i].cap * (elem[i] != 0 ? elem[i] : sizeof(uint32_t)));
   gesso_buffer_free(&doc->room);

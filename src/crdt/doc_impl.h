@@ -167,7 +167,7 @@ typedef struct gs_client {
   uint32_t sim;          /* state as planned so far */
   uint32_t sim_epoch;
   uint32_t was_wait_client, was_wait_clock; /* before the plan */
-  uint32_t in_first, in_end; /* its structs in the decoded update */
+  gs_ix in_first, in_end; /* its structs in the decoded update that nothing was made of yet; 0: it has no part there */
   uint32_t appends, cuts;    /* what the plan does to its structs, at most */
 } gs_client;
 
@@ -222,10 +222,8 @@ typedef struct gs_text_block {
 
 /* Arrays that planning the last small update used: the next one takes them, and need not allocate. */
 enum {
-  GS_SCRATCH_STRUCTS,
   GS_SCRATCH_DELETES,
   GS_SCRATCH_CLIENTS,
-  GS_SCRATCH_ORDER,
   GS_SCRATCH_READY,
   GS_SCRATCH_INVOLVED,
   GS_SCRATCHES
@@ -375,6 +373,8 @@ GESSO_MUST_USE static inline bool gs_items_reserve(gesso_doc *doc, size_t n)
 {
   return n <= doc->nfree_items || gs_items_grow(doc, n);
 }
+/* The same behind all there are, whatever is free among them. No more than `most` are expected to come. */
+GESSO_MUST_USE bool gs_items_room(gesso_doc *doc, size_t n, size_t most);
 /* A zeroed place. There must be room: gs_items_reserve. */
 gs_ix gs_item_new_reserved(gesso_doc *doc);
 void gs_item_free(gesso_doc *doc, gs_ix ix);

@@ -106,13 +106,11 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
     gs_item_delete(doc, ix);
 }
 
-void gs_integrate_gc(gesso_doc *doc, uint32_t client, uint32_t len)
+void gs_integrate_gc(gesso_doc *doc, gs_ix ix, uint32_t client, uint32_t len)
 {
-  gs_ix ix = gs_item_new_reserved(doc);
-  gs_item *it = &doc->items[ix];
-  it->head = client << GS_CLIENT_SHIFT | GS_ITEM_DELETED | GS_GC;
-  it->clock = doc->clients[client].clock;
-  it->len = len;
+  doc->items[ix] = (gs_item){ .head = client << GS_CLIENT_SHIFT | GS_ITEM_DELETED | GS_GC,
+                              .clock = doc->clients[client].clock,
+                              .len = len };
   doc->ndeleted++;
   doc->deleted_known = false;
   gs_structs_append_reserved(doc, client, ix);

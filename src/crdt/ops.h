@@ -39,7 +39,7 @@ uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p);
 /* Puts a new item, complete but for left, right and slot, into its place among its siblings and at the
  * end of its client's structs (Yjs: Item.integrate). left and right are where it was inserted. */
 void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot, gs_ix left, gs_ix right);
-/* Appends a gc range. */
-void gs_integrate_gc(gesso_doc *doc, uint32_t client, uint32_t len);
+/* Makes a gc range of the place and appends it. */
+void gs_integrate_gc(gesso_doc *doc, gs_ix ix, uint32_t client, uint32_t len);
 
 #endif

@@ -135,11 +135,13 @@ void gs_ptree_remove(gs_ptree *t, uint32_t client, uint32_t clock)
   }
 }
 
-void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_in *out)
+void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_item *out)
 {
   gs_reader rd = gs_reader_of((gesso_bytes){ doc->pending->bytes + node->at, node->bytes });
   gs_read_struct(&rd, doc, node->client, node->clock, out);
   assert(rd.err == GESSO_OK && out->len == node->len);
+  if (gs_kind(out) != GS_TYPE)
+    out->c.at += node->at;
 }
 
 bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t dels)

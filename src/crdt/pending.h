@@ -38,8 +38,9 @@ GESSO_MUST_USE bool gs_ptree_reserve(gesso_doc *doc, gs_ptree *t, size_t n);
 uint32_t gs_ptree_insert_reserved(gesso_doc *doc, gs_ptree *t, uint32_t client, uint32_t clock, uint32_t len);
 void gs_ptree_remove(gs_ptree *t, uint32_t client, uint32_t clock);
 
-/* Decodes a pending struct again. Its bytes were checked when it came; its keys and clients exist. */
-void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_in *out);
+/* Decodes a pending struct again; its content is an offset into gs_pending.bytes. Those were checked when it came; its
+ * keys and clients exist. */
+void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_item *out);
 
 /* Room for n more structs with that many bytes, and for that many more delete ranges. */
 GESSO_MUST_USE bool gs_pending_reserve(gesso_doc *doc, size_t structs, size_t bytes, size_t dels);
@@ -51,8 +52,9 @@ typedef struct gs_merge_order {
   uint32_t looks;
 } gs_merge_order;
 
-/* Adds structs of one client, in the order of their clocks. pending_merge.c */
-void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_merge_order *order);
+/* Adds staged structs of one client, in the order of their clocks, whose bytes stand in `late`. pending_merge.c */
+void gs_pending_merge_reserved(gesso_doc *doc, const gs_item *in, uint32_t n, const uint8_t *late,
+                               gs_merge_order *order);
 void gs_pending_remove(gesso_doc *doc, uint32_t node);
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r);
 /* Gathers the bytes when most of them are garbage. */

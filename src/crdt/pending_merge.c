@@ -10,48 +10,46 @@ static uint32_t node_end(const gs_ptree *t, uint32_t i)
   return t->v[i].clock + t->v[i].len;
 }
 
-static uint32_t in_end(const gs_in *in)
+static uint32_t in_end(const gs_item *in)
 {
   return in->clock + in->len;
 }
 
-static void insert_reserved(gesso_doc *doc, const gs_in *in)
+static void insert_reserved(gesso_doc *doc, const gs_item *in, const uint8_t *late)
 {
   gs_pending *p = doc->pending;
-  uint32_t ix = gs_ptree_insert_reserved(doc, &p->structs, in->client, in->clock, in->len);
+  uint32_t client = gs_client_of(in);
+  uint32_t ix = gs_ptree_insert_reserved(doc, &p->structs, client, in->clock, in->len);
   p->structs.v[ix].at = p->bytes_len;
-  p->structs.v[ix].bytes = (uint32_t)in->raw.len;
-  memcpy(p->bytes + p->bytes_len, in->raw.data, in->raw.len);
-  /* Yjs forgets the map-key bit of what waits when the key itself is not spelled out; so do we, for equal
-   * bytes. Readers ignore it there. */
-  if (!in->has_parent)
-    p->bytes[p->bytes_len] &= (uint8_t)~0x20u;
-  p->bytes_len += (uint32_t)in->raw.len;
-  doc->clients[in->client].pending++;
+  p->structs.v[ix].bytes = in->c.bytes;
+  memcpy(p->bytes + p->bytes_len, late + in->c.at, in->c.bytes);
+  p->bytes_len += in->c.bytes;
+  doc->clients[client].pending++;
 }
 
 /* `in` takes the place of what it covers, unless it is covered: starts and ends of one client's nodes both
  * ascend. What follows it up to `run_end` comes next, so that all up to there counts as covered. */
-static void replace_reserved(gesso_doc *doc, const gs_in *in, uint32_t run_end)
+static void replace_reserved(gesso_doc *doc, const gs_item *in, const uint8_t *late, uint32_t run_end)
 {
   gs_pending *p = doc->pending;
-  uint32_t before = gs_ptree_before(&p->structs, in->client, in->clock);
+  uint32_t client = gs_client_of(in);
+  uint32_t before = gs_ptree_before(&p->structs, client, in->clock);
   if (before != 0 && node_end(&p->structs, before) >= in_end(in) && p->structs.v[before].clock < in->clock)
     return;
-  for (uint32_t next; (next = gs_ptree_from(&p->structs, in->client, in->clock)) != 0;) {
+  for (uint32_t next; (next = gs_ptree_from(&p->structs, client, in->clock)) != 0;) {
     if (p->structs.v[next].clock == in->clock && node_end(&p->structs, next) > run_end)
       return;
     if (p->structs.v[next].clock >= in_end(in) || node_end(&p->structs, next) > run_end)
       break;
     gs_pending_remove(doc, next);
   }
-  insert_reserved(doc, in);
+  insert_reserved(doc, in, late);
 }
 
-static uint32_t run_end_of(const gs_in *in, uint32_t n)
+static uint32_t run_end_of(const gs_item *in, uint32_t n)
 {
   uint32_t end = in_end(&in[0]);
-  for (uint32_t i = 1; i < n && in[i].kind != GS_SKIP && in[i].clock == end; i++)
+  for (uint32_t i = 1; i < n && in[i].clock == end; i++)
     end = in_end(&in[i]);
   return end;
 }
@@ -76,17 +74,14 @@ static bool new_in_front_at(const gesso_doc *doc, uint32_t client, gs_merge_orde
   return order->client != 0 && order->new_last;
 }
 
-void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_merge_order *order)
+void gs_pending_merge_reserved(gesso_doc *doc, const gs_item *in, uint32_t n, const uint8_t *late,
+                               gs_merge_order *order)
 {
   gs_pending *p = doc->pending;
   const gs_ptree *t = &p->structs;
-  while (n > 0 && in[0].kind == GS_SKIP) {
-    in++;
-    n--;
-  }
   if (n == 0)
     return;
-  uint32_t client = in[0].client, i = 0, steps = 0;
+  uint32_t client = gs_client_of(in), i = 0, steps = 0;
   bool front_known = false, new_in_front = false, old_runs = false, new_runs = false;
   bool old_left = false; /* whether the old list still stands at this client when the new one leaves it */
   uint32_t end = 0, run_end = 0;
@@ -105,16 +100,11 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
     end = old_runs ? in[0].clock : 0;
   }
   while (i < n) {
-    if (in[i].kind == GS_SKIP) {
-      i++;
-      continue;
-    }
     if (old_runs && old != 0 && t->v[old].clock == end) {
       /* A peer that sends one long struct again and again must not make this walk long. */
       if (steps++ == 256) {
         for (; i < n; i++)
-          if (in[i].kind != GS_SKIP)
-            replace_reserved(doc, &in[i], in_end(&in[i]));
+          replace_reserved(doc, &in[i], late, in_end(&in[i]));
         break;
       }
       end = node_end(t, old);
@@ -123,7 +113,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
     }
     if (new_runs && in[i].clock == end) {
       end = in_end(&in[i]);
-      replace_reserved(doc, &in[i++], run_end);
+      replace_reserved(doc, &in[i++], late, run_end);
       old = gs_ptree_from(t, client, in[i - 1].clock + 1);
       continue;
     }
@@ -131,7 +121,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
     if (old != 0 && in[i].clock == t->v[old].clock) {
       if (!front_known)
         new_in_front = new_in_front_at(doc, client, order);
-      if ((in[i].kind == GS_GC) != ((p->bytes[t->v[old].at] & 31) == 0))
+      if ((gs_kind(&in[i]) == GS_GC) != ((p->bytes[t->v[old].at] & 31) == 0))
         new_in_front = !new_in_front;
       /* Two nodes cannot begin alike, so a longer one stays where Yjs would cut it. */
       take_new = new_in_front && node_end(t, old) <= run_end_of(in + i, n - i);
@@ -142,7 +132,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
     old_runs = new_runs = false;
     if (take_new && in_end(&in[i]) <= end) {
       old_left = old != 0;
-      while (i < n && (in[i].kind == GS_SKIP || in_end(&in[i]) <= end))
+      while (i < n && in_end(&in[i]) <= end)
         i++;
       if (i == n || in[i].clock > end)
         continue;
@@ -160,7 +150,7 @@ void gs_pending_merge_reserved(gesso_doc *doc, const gs_in *in, uint32_t n, gs_m
       run_end = run_end_of(in + i, n - i);
       old_left = old != 0;
       new_runs = true;
-      replace_reserved(doc, &in[i++], run_end);
+      replace_reserved(doc, &in[i++], late, run_end);
       old = gs_ptree_from(t, client, in[i - 1].clock + 1);
     } else {
       end = node_end(t, old);

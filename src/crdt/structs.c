@@ -90,18 +90,11 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n)
   }
 }
 
-/* Chunks are kept with capacity for what was reserved. A chunk that is full at GS_CHUNK_MAX is split
- * when something is inserted into it, which takes one row of chunks and one array: the reservation
- * is one spare chunk for each split, at most as many as there are chunks. Spare chunks stand behind
- * the used ones in the row: v != NULL, n == 0. */
-static uint32_t spare_chunks(const gs_client *c)
-{
-  uint32_t n = 0;
-  while (c->nchunks + n < c->chunks_cap && c->chunks[c->nchunks + n].v != NULL)
-    n++;
-  return n;
-}
-
+/* Chunks are kept with capacity for what was reserved. A chunk that is full is split when something is
+ * inserted into it, or gets a larger array if it is small, which takes one row of chunks and one array of
+ * GS_CHUNK_MAX: the reservation is one spare chunk for each split, at most as many as there are chunks and
+ * one for every 64 splits, since it has room for so many then. Spare chunks stand behind the used ones in
+ * the row: v != NULL, n == 0. */
 static bool chunks_row(gesso_doc *doc, gs_client *c, size_t need)
 {
   uint32_t old = c->chunks_cap;
@@ -147,16 +140,13 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
   size_t spare = appends > room ? (appends - room + GS_CHUNK_MAX - 1) / GS_CHUNK_MAX : 0;
   if (splits > 0) {
     /* Any chunk that is not the last may be full: they are never reallocated in place. */
-    size_t full = c->nchunks + spare;
-    size_t extra = splits / (GS_CHUNK_MAX / 2) + (c->nchunks > 1 || last->n + appends + splits > GS_CHUNK_MAX ? 1 : 0);
+    size_t full = c->nchunks - 1 + spare;
+    size_t extra = splits / (GS_CHUNK_MAX / 4) + (full > 0 || last->n + appends + splits > GS_CHUNK_MAX ? 1 : 0);
     spare += GS_MIN(splits, full) + extra;
   }
-  uint32_t have = spare_chunks(c);
-  if (have >= spare)
-    return true;
   if (!chunks_row(doc, c, c->nchunks + spare))
     return false;
-  for (size_t i = have; i < spare; i++) {
+  for (size_t i = 0; i < spare; i++) {
     gs_chunk *ch = &c->chunks[c->nchunks + i];
     ch->n = 0;
     if (!chunk_room(doc, ch, GS_CHUNK_MAX))
@@ -271,26 +261,49 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
   doc->nstructs++;
 }
 
+/* The array of the first spare chunk becomes that of a full but small one. */
+static void take_array(gesso_doc *doc, gs_client *c, gs_chunk *ch)
+{
+  gs_chunk *spare = &c->chunks[c->nchunks], *last = spare;
+  while (last + 1 < c->chunks + c->chunks_cap && last[1].v != NULL)
+    last++;
+  memcpy(spare->v, ch->v, ch->n * sizeof(gs_ix));
+  gs_free(doc->alloc, ch->v, ch->cap * sizeof(gs_ix));
+  ch->v = spare->v;
+  ch->cap = spare->cap;
+  *spare = *last;
+  *last = (gs_chunk){ 0 };
+}
+
+/* The first spare chunk gets the upper half of a full one, and stands behind it. */
+static void split_chunk(const gesso_doc *doc, gs_client *c, gs_chunk *ch)
+{
+  gs_chunk spare = c->chunks[c->nchunks];
+  gs_chunk *next = ch + 1;
+  memmove(next + 1, next, (size_t)(c->chunks + c->nchunks - next) * sizeof *ch);
+  uint32_t keep = ch->n / 2;
+  spare.n = ch->n - keep;
+  memcpy(spare.v, ch->v + keep, spare.n * sizeof(gs_ix));
+  spare.first = doc->items[spare.v[0]].clock;
+  ch->n = keep;
+  *next = spare;
+  c->nchunks++;
+}
+
 void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix)
 {
   gs_client *c = &doc->clients[client];
   gs_chunk *ch = &c->chunks[p.chunk];
   if (ch->n == ch->cap) {
-    /* Take a spare chunk, move it next to the full one, give it the upper half. */
-    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].v != NULL);
-    gs_chunk spare = c->chunks[c->nchunks];
-    memmove(ch + 2, ch + 1, (c->nchunks - p.chunk - 1) * sizeof *ch);
-    uint32_t keep = ch->n / 2;
-    spare.n = ch->n - keep;
-    memcpy(spare.v, ch->v + keep, spare.n * sizeof(gs_ix));
-    spare.first = doc->items[spare.v[0]].clock;
-    ch->n = keep;
-    ch[1] = spare;
-    c->nchunks++;
-    if (p.at >= keep) {
-      p.chunk++;
-      p.at -= keep;
-      ch++;
+    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].cap == GS_CHUNK_MAX);
+    if (ch->n <= GS_CHUNK_MAX / 2) {
+      take_array(doc, c, ch);
+    } else {
+      split_chunk(doc, c, ch);
+      if (p.at >= ch->n) {
+        p.at -= ch->n;
+        ch++;
+      }
     }
   }
   memmove(ch->v + p.at + 2, ch->v + p.at + 1, (ch->n - p.at - 1) * sizeof(gs_ix));

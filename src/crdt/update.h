@@ -15,43 +15,63 @@
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-/* A decoded struct that is not integrated. Pointers lead into the input. */
-typedef struct gs_in {
-  uint32_t client, clock, len;
-  uint8_t kind;
-  uint8_t type_kind;  /* GS_TYPE */
-  bool has_parent;    /* the parent is spelled out: root or parent */
-  bool has_sub;       /* the info byte says that there is a map key */
-  bool known;         /* it is there already, only what it cuts is not cut */
-  gs_id origin, right_origin;
-  gs_id parent;       /* item that holds the parent type */
-  uint32_t root;      /* key: name of the root that is the parent */
-  uint32_t sub;       /* key of a map */
-  uint32_t name;      /* GS_TYPE: key of the XML node name */
-  gesso_bytes content; /* as content.h wants it */
-  gesso_bytes raw;    /* the whole struct, in v1; none yet when it came as v2 */
-  uint32_t pending;   /* node in the pending structs that it came from; 0: from the update */
-} gs_in;
+/* A staged struct: decoded, and no part of the document yet. It is an item already, in the pool and with any luck at
+ * the place where it will stay, of which
+ *
+ *   head     has the client, the kind and GS_IN flags
+ *   origin   is, with GS_IN_PARENT, the item that holds the parent type
+ *   left     is then the name (a key) of the root that is the parent instead; 0: origin is it
+ *   slot     is then the key of a map; 0: none
+ *   right    is the next one in a list of the plan
+ *   c        says where the content is, see gs_in_content; GS_TYPE: at is the key of its name, bytes its kind
+ *
+ * So a struct costs its 48 bytes once, however many an update of a few bytes declares. */
+enum {
+  GS_IN_PARENT = GS_ITEM_DELETED, /* the parent is spelled out */
+  GS_IN_MADE = GS_ITEM_KEEP,      /* the content stands in gs_update.made */
+  GS_IN_KNOWN = GS_ITEM_DELNOW    /* it is there already, only what it cuts is not cut */
+};
 
 typedef struct gs_update {
-  gs_in *v;
-  uint32_t n, cap;
+  gs_ix first, own_end, end; /* staged: those of the update, then those that had waited */
+  const uint8_t *input;
   gs_ranges dels;
   uint32_t *clients; /* in the order of the update */
   uint32_t nclients, clients_cap;
   gs_buf made;       /* v2: contents that stand in no piece in the input */
-  gs_buf made_raw;
+  gs_buf late;       /* structs that have to wait, see gs_update_write_late */
 } gs_update;
 
-/* Reads one struct at the given id. Makes clients and keys it mentions. */
-void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_in *out);
-/* Reads a whole update. Errors are latched in rd. Ends with gs_update_forget. */
+static inline gs_id gs_in_origin(const gs_item *in)
+{
+  return in->head & GS_IN_PARENT ? (gs_id){ 0, 0 } : in->origin;
+}
+
+static inline gs_id gs_in_parent(const gs_item *in)
+{
+  return in->head & GS_IN_PARENT ? in->origin : (gs_id){ 0, 0 };
+}
+
+/* Begins an update without structs. */
+void gs_update_begin(gesso_doc *doc, gs_update *up, gesso_bytes input);
+/* A place for one more, of which nothing is set. There must be room: gs_items_room. */
+gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up);
+/* Takes the last one back. */
+void gs_update_unstage(gesso_doc *doc, gs_update *up);
+/* Notes that the structs which follow are of this client; a second time is an error. */
+void gs_update_client(gs_reader *rd, gesso_doc *doc, gs_update *up, uint32_t client);
+gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *up, gs_ix ix);
+
+/* Reads one struct at the given id; its content is an offset from rd->begin. Makes clients and keys it mentions. */
+void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_item *out);
+/* Reads a whole update that was begun. Skips are not staged. Errors are latched in rd. Ends with gs_update_forget. */
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out);
-/* The same for v2. Its structs have no `raw`. */
 void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out);
-/* Gives the structs that the plan leaves behind (gs_client.in_first .. in_end) a `raw` if they have none.
- * False: out of memory. */
-GESSO_MUST_USE bool gs_update_make_raw(gesso_doc *doc, gs_update *up);
+/* Writes the structs that the plan leaves behind (gs_client.in_first .. in_end) into up->late, where their content is
+ * then: all of the struct, in v1. False: out of memory. */
+GESSO_MUST_USE bool gs_update_write_late(gesso_doc *doc, gs_update *up);
+/* Gives back all that is staged, when nothing was made of it. */
+void gs_update_drop(gesso_doc *doc, gs_update *up);
 /* Forgets what was noted of it in the clients. Its arrays stay. */
 void gs_update_forget(gesso_doc *doc, gs_update *up);
 
@@ -62,7 +82,7 @@ GESSO_MUST_USE gesso_status gs_write_txn_v2(gesso_doc *doc, gesso_buffer *out);
 void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock);
 /* Makes doc->deleted known: all deleted clocks, joined. False when memory is short. */
 GESSO_MUST_USE bool gs_find_deleted(gesso_doc *doc);
-/* One struct of an update that is not integrated, without its first `offset` elements. */
-void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset);
+/* One staged struct without its first `offset` elements. */
+void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_item *in, gesso_bytes content, uint32_t offset);
 
 #endif

@@ -78,136 +78,141 @@ static gesso_bytes read_json(gs_reader *rd, bool undefined_too)
   return s;
 }
 
-static void read_content(gs_reader *rd, gesso_doc *doc, gs_in *in)
+static void read_content(gs_reader *rd, gesso_doc *doc, gs_item *in, unsigned kind)
 {
   const uint8_t *start = rd->at;
+  gesso_bytes content = { start, 0 };
   in->len = 1;
-  switch (in->kind) {
+  switch (kind) {
   case GS_GC:
   case GS_DELETED:
   case GS_SKIP:
     in->len = read_clock(rd);
-    in->content = (gesso_bytes){ rd->at, 0 };
     break;
   case GS_JSON:
   case GS_ANY: {
     in->len = gs_read_count(rd, 1);
     start = rd->at;
     for (uint32_t i = 0; i < in->len && rd->err == GESSO_OK; i++) {
-      if (in->kind == GS_ANY)
+      if (kind == GS_ANY)
         gs_any_skip(rd);
       else
         (void)read_json(rd, true);
     }
-    in->content = (gesso_bytes){ start, (size_t)(rd->at - start) };
+    content = (gesso_bytes){ start, (size_t)(rd->at - start) };
     break;
   }
   case GS_BINARY:
-    in->content = gs_read_bytes(rd);
+    content = gs_read_bytes(rd);
     break;
   case GS_STRING:
-    in->content = gs_read_string(rd);
-    in->len = (uint32_t)gs_utf8_utf16_len(in->content);
+    content = gs_read_string(rd);
+    in->len = (uint32_t)gs_utf8_utf16_len(content);
     break;
   case GS_EMBED:
-    in->content = read_json(rd, false);
+    content = read_json(rd, false);
     break;
   case GS_FORMAT:
     (void)gs_read_string(rd);
     (void)read_json(rd, false);
-    in->content = (gesso_bytes){ start, (size_t)(rd->at - start) };
+    content = (gesso_bytes){ start, (size_t)(rd->at - start) };
     break;
   case GS_TYPE: {
     uint64_t ref = gs_read_varuint(rd);
     if (ref > GESSO_WEAK_LINK)
       gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown shared type");
-    in->type_kind = (uint8_t)ref;
+    in->c.bytes = (uint32_t)ref;
     if (ref == GESSO_XML_ELEMENT || ref == GESSO_XML_HOOK)
-      in->name = read_key(rd, doc);
+      in->c.at = read_key(rd, doc);
     else if (ref == GESSO_WEAK_LINK)
-      in->name = read_link(rd, doc);
-    in->content = (gesso_bytes){ rd->at, 0 };
+      in->c.at = read_link(rd, doc);
     break;
   }
   case GS_DOC:
     (void)gs_read_string(rd);
     gs_any_skip(rd);
-    in->content = (gesso_bytes){ start, (size_t)(rd->at - start) };
+    content = (gesso_bytes){ start, (size_t)(rd->at - start) };
     break;
   default:
-    rd->at--;
-    gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown kind of struct");
+    break;
   }
   if (in->len == 0)
     gs_reader_fail(rd, GESSO_E_CORRUPT, "a struct of length 0");
+  if (kind == GS_TYPE || content.len == 0)
+    return;
+  in->c.at = (uint32_t)(content.data - rd->begin);
+  in->c.bytes = (uint32_t)content.len;
 }
 
-void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_in *out)
+void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_item *out)
 {
-  const uint8_t *start = rd->at;
   uint8_t info = gs_read_u8(rd);
-  *out = (gs_in){ .client = client, .clock = clock, .kind = info & 31 };
-  if (out->kind != GS_GC && out->kind != GS_SKIP) {
+  unsigned kind = info & 31;
+  if (kind > GS_SKIP) {
+    if (rd->err == GESSO_OK)
+      rd->at--;
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "an unknown kind of struct");
+    return;
+  }
+  *out = (gs_item){ .head = client << GS_CLIENT_SHIFT | kind, .clock = clock };
+  if (kind != GS_GC && kind != GS_SKIP) {
     if (info & ORIGIN)
       out->origin = read_id(rd, doc);
     if (info & RIGHT_ORIGIN)
       out->right_origin = read_id(rd, doc);
-    out->has_sub = (info & MAP_KEY) != 0;
     if ((info & (ORIGIN | RIGHT_ORIGIN)) == 0) {
-      out->has_parent = true;
+      out->head |= GS_IN_PARENT;
       if (gs_read_varuint(rd) == 1)
-        out->root = read_key(rd, doc);
+        out->left = read_key(rd, doc);
       else
-        out->parent = read_id(rd, doc);
-      if (out->has_sub)
-        out->sub = read_key(rd, doc);
+        out->origin = read_id(rd, doc);
+      if (info & MAP_KEY)
+        out->slot = read_key(rd, doc);
     }
     /* What an item was put next to is older than the item. */
     if ((out->origin.client == client && out->origin.clock >= clock) ||
-        (out->right_origin.client == client && out->right_origin.clock >= clock) ||
-        (out->parent.client == client && out->parent.clock >= clock))
+        (out->right_origin.client == client && out->right_origin.clock >= clock))
       gs_reader_fail(rd, GESSO_E_CORRUPT, "a struct refers to itself or a later one");
   }
-  read_content(rd, doc, out);
-  out->raw = (gesso_bytes){ start, (size_t)(rd->at - start) };
+  read_content(rd, doc, out, kind);
 }
 
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
 {
   uint32_t nclients = gs_read_count(rd, 3);
+  uint32_t declared = 0;
   for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
     uint32_t structs = gs_read_count(rd, 2);
     uint32_t client = read_client(rd, doc);
     uint32_t clock = read_clock(rd);
     if (rd->err != GESSO_OK)
       break;
-    if (out->n + structs > GESSO_UPDATE_STRUCTS_MAX) {
+    if (structs > GESSO_UPDATE_STRUCTS_MAX - declared) {
       gs_reader_fail(rd, GESSO_E_LIMIT, "the update has too many structs");
       break;
     }
-    gs_client *c = &doc->clients[client];
-    if (c->in_end != 0) {
-      gs_reader_fail(rd, GESSO_E_CORRUPT, "a client appears twice");
+    declared += structs;
+    if (structs == 0)
+      continue;
+    gs_update_client(rd, doc, out, client);
+    if (rd->err != GESSO_OK)
       break;
-    }
-    if (!gs_grow(doc->alloc, &out->clients, &out->clients_cap, (size_t)out->nclients + 1, sizeof(uint32_t)) ||
-        !gs_grow(doc->alloc, &out->v, &out->cap, (size_t)out->n + structs, sizeof(gs_in))) {
+    if (!gs_items_room(doc, structs, structs))
       gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
-      break;
-    }
-    out->clients[out->nclients++] = client;
-    uint32_t first = out->n;
     for (uint32_t k = 0; k < structs && rd->err == GESSO_OK; k++) {
-      gs_in *in = &out->v[out->n++];
+      gs_item *in = &doc->items[gs_update_stage_reserved(doc, out)];
       gs_read_struct(rd, doc, client, clock, in);
+      if (rd->err != GESSO_OK)
+        break;
       if (in->len > GS_CLOCK_MAX - clock)
         gs_reader_fail(rd, GESSO_E_LIMIT, "a clock or length is past 2^31 - 1");
       clock += in->len;
+      if (gs_kind(in) == GS_SKIP)
+        gs_update_unstage(doc, out);
     }
-    c = &doc->clients[client];
-    c->in_first = first;
-    c->in_end = out->n != first ? out->n : 0;
+    doc->clients[client].in_end = out->end;
   }
+  out->own_end = out->end;
   uint32_t ndel = gs_read_count(rd, 2);
   for (uint32_t i = 0; i < ndel && rd->err == GESSO_OK; i++) {
     uint32_t client = read_client(rd, doc);
@@ -228,15 +233,4 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
         out->dels.v[out->dels.n++] = r;
     }
   }
-}
-
-void gs_update_forget(gesso_doc *doc, gs_update *up)
-{
-  for (uint32_t i = 0; i < up->nclients; i++)
-    if (up->clients[i] < doc->nclients) {
-      doc->clients[up->clients[i]].in_first = 0;
-      doc->clients[up->clients[i]].in_end = 0;
-    }
-  gs_buf_finish(&up->made);
-  gs_buf_finish(&up->made_raw);
 }

@@ -12,7 +12,7 @@ typedef struct input {
   gesso_doc *doc;
   gs_update *out;
   size_t bytes; /* of the update */
-  size_t named; /* bytes of names and keys, which v2 names again in no bytes, but v1 spells out */
+  size_t named, keys; /* bytes of names and of keys, which v2 names again in no bytes, but v1 spells out */
   uint64_t last_id[2]; /* clients that were looked up last, and their indexes; 0: none */
   uint32_t last_ix[2];
 } input;
@@ -80,12 +80,26 @@ static uint32_t link_of(input *in, const gs_weak_record *w)
   return key;
 }
 
-/* A content that is put together in `made`: its place there stands in raw.len until all have been read, since
- * `made` moves as it grows. */
-static void set_made(input *in, gs_in *s, size_t from)
+static void set_bytes(input *in, gs_item *s, gesso_bytes bytes)
 {
-  s->content = (gesso_bytes){ NULL, in->out->made.b.len - from };
-  s->raw.len = from;
+  if (bytes.len == 0)
+    return;
+  s->c.at = (uint32_t)(bytes.data - in->r.rd.begin);
+  s->c.bytes = (uint32_t)bytes.len;
+}
+
+/* A content that is put together in `made`. */
+static void set_made(input *in, gs_item *s, size_t from)
+{
+  const gs_buf *made = &in->out->made;
+  if (made->err != GESSO_OK || made->b.len > UINT32_MAX) {
+    gesso_status st = made->err != GESSO_OK ? made->err : GESSO_E_LIMIT;
+    gs_reader_fail(&in->r.rd, st, gesso_status_text(st));
+    return;
+  }
+  s->head |= GS_IN_MADE;
+  s->c.at = (uint32_t)from;
+  s->c.bytes = (uint32_t)(made->b.len - from);
 }
 
 static void put_json(input *in, gs_buf *made, gesso_bytes any, bool length_too)
@@ -107,20 +121,21 @@ static void put_string(gs_buf *made, gs_jstr s)
   gs_jstr_write(made, s);
 }
 
-static void set_content(input *in, gs_in *s)
+static void set_content(input *in, gs_item *s)
 {
   const gs_record *rec = &in->r.rec;
   gs_buf *made = &in->out->made;
   size_t from = made->b.len;
-  switch (s->kind) {
+  switch (rec->kind) {
   case GS_ANY:
   case GS_BINARY:
-    s->content = rec->value;
+    set_bytes(in, s, rec->value);
     return;
   case GS_STRING:
-    s->content = rec->text.utf8;
-    if (rec->text.low == 0 && rec->text.high == 0)
+    if (rec->text.low == 0 && rec->text.high == 0) {
+      set_bytes(in, s, rec->text.utf8);
       return;
+    }
     gs_jstr_write(made, rec->text);
     break;
   case GS_JSON: {
@@ -141,76 +156,59 @@ static void set_content(input *in, gs_in *s)
     gs_buf_write(made, rec->value.data, rec->value.len);
     break;
   case GS_TYPE:
-    s->type_kind = rec->type_kind;
+    s->c.bytes = rec->type_kind;
     if (rec->type_kind == GESSO_XML_ELEMENT || rec->type_kind == GESSO_XML_HOOK)
-      s->name = key_of(in, rec->text);
+      s->c.at = key_of(in, rec->text);
     else if (rec->type_kind == GESSO_WEAK_LINK)
-      s->name = link_of(in, &rec->weak);
+      s->c.at = link_of(in, &rec->weak);
     return;
   default:
     return;
   }
   set_made(in, s, from);
-  if (made->err != GESSO_OK)
-    gs_reader_fail(&in->r.rd, made->err, gesso_status_text(made->err));
 }
 
-/* A document that writes v1 must not be out of all proportion to the update. */
+/* A document that writes v1 must not be out of all proportion to the update. Each format has a value of its own and
+ * keeps its key, so that these are measured by the bytes alone. */
 static void check_names(input *in)
 {
   const gs_record *rec = &in->r.rec;
   if (rec->kind != GS_TYPE && rec->kind != GS_FORMAT)
     return;
-  in->named += gs_jstr_bytes(rec->text);
-  if (in->named > gs_proportion(in->bytes, in->r.total))
+  size_t *named = rec->kind == GS_TYPE ? &in->named : &in->keys;
+  *named += gs_jstr_bytes(rec->text);
+  if (*named > gs_proportion(in->bytes, rec->kind == GS_TYPE ? in->r.total : 0))
     gs_reader_fail(&in->r.rd, GESSO_E_LIMIT, "names are repeated out of all proportion");
 }
 
-static void read_struct(input *in, uint32_t client, gs_in *s)
+static void read_struct(input *in, uint32_t client, gs_item *s)
 {
   const gs_record *rec = &in->r.rec;
   uint32_t clock = clock_of(in, rec->clock);
-  *s = (gs_in){ .client = client, .clock = clock, .kind = rec->kind };
+  *s = (gs_item){ .head = client << GS_CLIENT_SHIFT | rec->kind, .clock = clock };
   s->len = clock_of(in, rec->len);
   if (s->len > GS_CLOCK_MAX - clock)
     gs_reader_fail(&in->r.rd, GESSO_E_LIMIT, past_limit);
   if (rec->kind == GS_GC || rec->kind == GS_SKIP)
     return;
-  s->has_parent = rec->has_parent;
-  s->has_sub = rec->info_sub;
   if (rec->has_origin)
     s->origin = id_of(in, rec->origin, 0);
   if (rec->has_right)
     s->right_origin = id_of(in, rec->right_origin, 1);
   if (rec->has_parent) {
+    s->head |= GS_IN_PARENT;
     if (rec->has_root)
-      s->root = key_of(in, rec->root);
+      s->left = key_of(in, rec->root);
     else
-      s->parent = id_of(in, rec->parent, 0);
+      s->origin = id_of(in, rec->parent, 0);
     if (rec->has_sub)
-      s->sub = key_of(in, rec->sub);
+      s->slot = key_of(in, rec->sub);
   }
   if ((s->origin.client == client && s->origin.clock >= clock) ||
-      (s->right_origin.client == client && s->right_origin.clock >= clock) ||
-      (s->parent.client == client && s->parent.clock >= clock))
+      (s->right_origin.client == client && s->right_origin.clock >= clock))
     gs_reader_fail(&in->r.rd, GESSO_E_CORRUPT, "a struct refers to itself or a later one");
   check_names(in);
   set_content(in, s);
-}
-
-static void begin_client(input *in, uint32_t client)
-{
-  gs_update *out = in->out;
-  gesso_doc *doc = in->doc;
-  gs_reader *rd = &in->r.rd;
-  if (doc->clients[client].in_end != 0)
-    gs_reader_fail(rd, GESSO_E_CORRUPT, "a client appears twice");
-  else if (!gs_grow(doc->alloc, &out->clients, &out->clients_cap, (size_t)out->nclients + 1, sizeof(uint32_t)))
-    gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
-  if (rd->err != GESSO_OK)
-    return;
-  out->clients[out->nclients++] = client;
-  doc->clients[client].in_first = out->n;
 }
 
 static void read_deletes(input *in)
@@ -247,57 +245,26 @@ void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out)
   gesso_bytes bytes = { rd->at, gs_reader_left(rd) };
   input in = { .doc = doc, .out = out, .bytes = bytes.len };
   gs_records_open(&in.r, doc->alloc, bytes, true);
-  out->made = gs_buf_make(doc->alloc);
   uint32_t client = 0, blocks = 0;
   while (gs_records_next(&in.r)) {
     if (in.r.blocks != blocks) {
       blocks = in.r.blocks;
       client = client_of(&in, in.r.rec.client, 0);
       if (in.r.rd.err == GESSO_OK)
-        begin_client(&in, client);
+        gs_update_client(&in.r.rd, doc, out, client);
     }
-    if (in.r.rd.err == GESSO_OK && out->n == out->cap &&
-        !gs_grow(doc->alloc, &out->v, &out->cap, (size_t)out->n + GS_MIN(in.r.structs + 1, 4096), sizeof(gs_in)))
+    if (in.r.rd.err == GESSO_OK && !gs_items_room(doc, 1, in.r.structs + 1))
       gs_reader_fail(&in.r.rd, GESSO_E_NOMEM, "out of memory");
     if (in.r.rd.err != GESSO_OK)
       break;
-    read_struct(&in, client, &out->v[out->n++]);
-    doc->clients[client].in_end = out->n;
+    read_struct(&in, client, &doc->items[gs_update_stage_reserved(doc, out)]);
+    if (in.r.rec.kind == GS_SKIP)
+      gs_update_unstage(doc, out);
+    doc->clients[client].in_end = out->end;
   }
+  out->own_end = out->end;
   if (in.r.rd.err == GESSO_OK)
     read_deletes(&in);
-  for (uint32_t i = 0; out->made.b.len > 0 && i < out->n; i++) {
-    gs_in *s = &out->v[i];
-    if (s->content.data == NULL && s->content.len > 0)
-      s->content.data = out->made.b.data + s->raw.len;
-    s->raw.len = 0;
-  }
   *rd = in.r.rd;
   gs_records_close(&in.r);
-}
-
-bool gs_update_make_raw(gesso_doc *doc, gs_update *up)
-{
-  gs_buf *made = &up->made_raw;
-  made->b.alloc = doc->alloc;
-  size_t at = 0;
-  /* First all are written, then they get their places. */
-  for (int pass = 0; pass < 2; pass++)
-    for (uint32_t i = 0; i < up->nclients; i++) {
-      const gs_client *c = &doc->clients[up->clients[i]];
-      for (uint32_t k = c->in_first; k < c->in_end; k++) {
-        gs_in *in = &up->v[k];
-        if (pass == 0 && in->raw.len == 0) {
-          size_t from = made->b.len;
-          gs_write_in(doc, made, in, 0);
-          if (made->err != GESSO_OK)
-            return false;
-          in->raw = (gesso_bytes){ NULL, made->b.len - from };
-        } else if (pass == 1 && in->raw.data == NULL && in->raw.len > 0) {
-          in->raw.data = made->b.data + at;
-          at += in->raw.len;
-        }
-      }
-    }
-  return true;
 }

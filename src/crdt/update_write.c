@@ -107,38 +107,35 @@ static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uin
     write_content(out, kind, it->len, gs_content(doc, it), offset, end);
 }
 
-void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_in *in, uint32_t offset)
+void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_item *in, gesso_bytes content, uint32_t offset)
 {
-  if (offset == 0 && in->raw.len > 0) {
-    gs_buf_write(out, in->raw.data, in->raw.len);
-    return;
-  }
-  if (in->kind == GS_GC || in->kind == GS_SKIP) {
-    gs_buf_put(out, in->kind);
+  unsigned kind = gs_kind(in);
+  if (kind == GS_GC) {
+    gs_buf_put(out, GS_GC);
     gs_write_varuint(out, in->len - offset);
     return;
   }
-  gs_id origin = offset > 0 ? (gs_id){ in->client, in->clock + offset - 1 } : in->origin;
-  gs_buf_put(out, (uint8_t)(in->kind | (origin.client != 0 ? ORIGIN : 0) |
-                            (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
-                            (in->has_parent && in->has_sub ? MAP_KEY : 0)));
+  bool parent = (in->head & GS_IN_PARENT) != 0;
+  gs_id origin = offset > 0 ? (gs_id){ gs_client_of(in), in->clock + offset - 1 } : gs_in_origin(in);
+  gs_buf_put(out, (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) | (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
+                            (parent && in->slot != 0 ? MAP_KEY : 0)));
   if (origin.client != 0)
     write_id(doc, out, origin);
   if (in->right_origin.client != 0)
     write_id(doc, out, in->right_origin);
-  if (in->has_parent && offset == 0) {
-    gs_write_varuint(out, in->root != 0);
-    if (in->root != 0)
-      gs_write_bytes(out, gs_key_text(doc, in->root));
+  if (parent && offset == 0) {
+    gs_write_varuint(out, in->left != 0);
+    if (in->left != 0)
+      gs_write_bytes(out, gs_key_text(doc, in->left));
     else
-      write_id(doc, out, in->parent);
-    if (in->has_sub)
-      gs_write_bytes(out, gs_key_text(doc, in->sub));
+      write_id(doc, out, in->origin);
+    if (in->slot != 0)
+      gs_write_bytes(out, gs_key_text(doc, in->slot));
   }
-  if (in->kind == GS_TYPE)
-    write_type(doc, out, in->type_kind, in->name);
+  if (kind == GS_TYPE)
+    write_type(doc, out, in->c.bytes, in->c.at);
   else
-    write_content(out, in->kind, in->len, in->content, offset, in->len);
+    write_content(out, kind, in->len, content, offset, in->len);
 }
 
 /* --- the order in which clients are written: highest id first --- */
@@ -254,10 +251,13 @@ static size_t pending_structs(gesso_doc *doc, const sink *to, uint32_t client, u
     n++;
     if (to != NULL && to->v2 != NULL) {
       gs_put_waiting(doc, to->v2, pn, offset);
+    } else if (to != NULL && offset == 0) {
+      gs_buf_write(to->v1, doc->pending->bytes + pn->at, pn->bytes);
     } else if (to != NULL) {
-      gs_in in;
+      gs_item in;
       gs_pending_decode(doc, pn, &in);
-      gs_write_in(doc, to->v1, &in, offset);
+      gesso_bytes content = { doc->pending->bytes + in.c.at, in.c.bytes };
+      gs_write_in(doc, to->v1, &in, content, offset);
     }
     at = pn->clock + pn->len;
     first = false;

@@ -2,6 +2,7 @@
 #include "crdt_test.h"
 
 #include "gesso/update.h"
+#include "support/declared.h"
 #include "wire/writer.h"
 
 /* A document with something of everything in it. */
@@ -57,7 +58,7 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 
 struct faulty {
   unsigned long calls, fail_at;
-  size_t live;
+  size_t live, peak;
 };
 
 static void *faulty_resize(void *ctx, void *p, size_t old_size, size_t new_size)
@@ -66,6 +67,8 @@ static void *faulty_resize(void *ctx, void *p, size_t old_size, size_t new_size)
   if (new_size > old_size && ++f->calls == f->fail_at)
     return NULL;
   f->live += new_size - old_size;
+  if (f->live > f->peak)
+    f->peak = f->live;
   if (new_size == 0) {
     free(p);
     return NULL;
@@ -83,7 +86,7 @@ static void every_allocation_failure_changes_nothing(void **state)
   gesso_buffer second = state_of(two);
   bool failed = true;
   for (unsigned long n = 1; failed; n++) {
-    struct faulty f = { 0, 0, 0 };
+    struct faulty f = { 0, 0, 0, 0 };
     gesso_allocator al = { faulty_resize, &f };
     gesso_doc_options o = { .size = sizeof o, .client_id = 9, .alloc = &al };
     gesso_doc *doc = gesso_doc_create(&o);
@@ -410,12 +413,12 @@ static void memory_is_bounded_by_the_input(void **state)
       }
     }
     size_t len = b.b.len;
-    struct faulty f = { 0, 0, 0 };
+    struct faulty f = { 0, 0, 0, 0 };
     gesso_allocator al = { faulty_resize, &f };
     gesso_doc_options o = { .size = sizeof o, .client_id = 1, .alloc = &al };
     gesso_doc *doc = gesso_doc_create(&o);
     apply(doc, gs_buf_bytes(&b));
-    assert_true(f.live < 100 * len + 65536);
+    assert_true(f.peak < 100 * len + 65536);
     gesso_doc_destroy(doc);
     assert_int_equal(f.live, 0);
     gs_buf_finish(&b);
@@ -450,6 +453,53 @@ static void a_small_v2_update_cannot_become_a_huge_one(void **state)
   gs_buf_finish(&b);
 }
 
+/* A few bytes of v2 declare as many structs as they like. */
+static void memory_is_bounded_by_the_structs_declared(void **state)
+{
+  (void)state;
+  enum { N = 100000 };
+  for (int family = 0; family < DECLARED_FAMILIES; family++) {
+    gs_buf b = declared_update(family, N);
+    struct faulty f = { 0, 0, 0, 0 };
+    gesso_allocator al = { faulty_resize, &f };
+    gesso_doc_options o = { .size = sizeof o, .client_id = N + 1, .alloc = &al };
+    gesso_doc *doc = gesso_doc_create(&o);
+    size_t before = f.live;
+    assert_int_equal(gesso_doc_apply_v2(doc, gs_buf_bytes(&b), NULL), GESSO_OK);
+    size_t each = 64;
+    if (family == DECLARED_TYPES || family == DECLARED_NODES)
+      each += 64; /* what is made is two: a struct and a type, or a struct and half of another */
+    else if (family == DECLARED_NESTED || family == DECLARED_CUTTING)
+      each += 96;
+    else if (family == DECLARED_WAITING)
+      each += 32;
+    if (f.peak - before > each * N + 50 * b.b.len + 65536)
+      fail_msg("%s: %zu bytes for a struct", declared_names[family], (f.peak - before) / N);
+    if (family != DECLARED_CLIENTS)
+      check(doc);
+    gesso_doc_destroy(doc);
+    assert_int_equal(f.live, 0);
+    gs_buf_finish(&b);
+  }
+}
+
+/* Memory that is out of all proportion is refused before anything is done. */
+static void what_declared_structs_may_take_has_an_end(void **state)
+{
+  (void)state;
+  gs_buf b = declared_update(DECLARED_NESTED, 3000000);
+  struct faulty f = { 0, 0, 0, 0 };
+  gesso_allocator al = { faulty_resize, &f };
+  gesso_doc_options o = { .size = sizeof o, .client_id = 1, .alloc = &al };
+  gesso_doc *doc = gesso_doc_create(&o);
+  assert_int_equal(gesso_doc_apply_v2(doc, gs_buf_bytes(&b), NULL), GESSO_E_LIMIT);
+  assert_true(f.peak < (size_t)64 * GESSO_UPDATE_STRUCTS_MAX);
+  check(doc);
+  gesso_doc_destroy(doc);
+  assert_int_equal(f.live, 0);
+  gs_buf_finish(&b);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -465,6 +515,8 @@ int main(void)
     cmocka_unit_test(a_refused_update_forgets_nobody_who_waits),
     cmocka_unit_test(long_contents_are_cut_in_the_right_place),
     cmocka_unit_test(memory_is_bounded_by_the_input),
+    cmocka_unit_test(memory_is_bounded_by_the_structs_declared),
+    cmocka_unit_test(what_declared_structs_may_take_has_an_end),
     cmocka_unit_test(a_small_v2_update_cannot_become_a_huge_one),
   };
   return cmocka_run_group_tests_name("hostile updates", tests, NULL, NULL);

@@ -1,0 +1,53 @@
+/* The plan of an update: which of its structs, and of those that wait since earlier updates, have all they depend on,
+ * and in which order. It is found on clocks alone, and integrates exactly what Yjs would: of each client the longest
+ * run of structs without a gap whose origins, right origins and parents are there. The rest waits.
+ *
+ * Until the plan is carried out (apply.c) nothing of the document has changed but who waits for whom. */
+#ifndef GS_CRDT_PLAN_H
+#define GS_CRDT_PLAN_H
+
+#include "crdt/update.h"
+
+/* Staged structs, linked by `right`. */
+typedef struct gs_in_list {
+  gs_ix head, tail;
+} gs_in_list;
+
+typedef struct gs_plan {
+  gesso_doc *doc;
+  gs_update up;       /* staged structs; those that came from pending are behind its own */
+  gs_in_list order;   /* in order of integration */
+  gs_in_list passed;  /* nothing comes of these */
+  uint32_t *ready;    /* clients to look at */
+  uint32_t nready, ready_cap;
+  uint32_t *involved; /* clients whose sim is valid */
+  uint32_t ninvolved, involved_cap;
+  uint32_t epoch;
+  bool update_only;   /* what waits is not looked at yet */
+  uint32_t *later;    /* clients to look at then */
+  uint32_t nlater, later_cap;
+  size_t bytes;       /* of the update */
+  bool nomem;
+} gs_plan;
+
+/* Makes the plan for the decoded update. `all`: the links of who waits for whom are not to be trusted. Failure is
+ * p->nomem. */
+void gs_plan_make(gs_plan *p, bool all);
+/* Empties it. */
+void gs_plan_restart(gs_plan *p);
+/* Goes on with the clients in p->ready. */
+void gs_plan_go_on(gs_plan *p);
+void gs_plan_push_ready(gs_plan *p, uint32_t client);
+/* The simulated state of a client, which is involved from then on. */
+gs_client *gs_plan_client(gs_plan *p, uint32_t client);
+/* The way back of a plan that is not carried out: who waited for what. */
+void gs_plan_restore_waits(gs_plan *p, uint32_t nclients);
+/* The waiting struct of the client that has this clock, or 0. */
+uint32_t gs_waiting_at(const gesso_doc *doc, uint32_t client, uint32_t clock);
+/* Whether a struct misses one that it depends on, and which. */
+bool gs_plan_blocks(const gs_plan *p, const gs_item *in, gs_id *dep);
+
+/* Reserves everything that carrying out the plan can need: reserve.c. */
+GESSO_MUST_USE gesso_status gs_plan_reserve(gs_plan *p, const char **why);
+
+#endif

@@ -1,0 +1,228 @@
+/* What carrying out a plan needs is reserved here, to the last byte: afterwards nothing can fail. */
+#include "crdt/content.h"
+#include "crdt/ops.h"
+#include "crdt/pending.h"
+#include "crdt/plan.h"
+#include "crdt/runs.h"
+#include "gesso/update.h"
+
+static bool unpack_around(gesso_doc *doc, gs_id id, bool origin)
+{
+  if (id.client == 0 || id.clock >= doc->clients[id.client].clock)
+    return true;
+  gs_ix ix = gs_struct_of(doc, id);
+  const gs_item *it = &doc->items[ix];
+  if (gs_kind(it) == GS_RUN)
+    return gs_runs_unpack(doc, ix);
+  return !origin || gs_kind(it) == GS_GC || !gs_runs_in_reach(doc, it->slot, ix) || gs_runs_unpack_slot(doc, it->slot);
+}
+
+/* Makes items again of the packed structs that executing the plan may meet. */
+static bool unpack(gs_plan *p)
+{
+  gesso_doc *doc = p->doc;
+  for (gs_ix ix = p->order.head; ix != 0 && doc->nruns > 0; ix = doc->items[ix].right) {
+    const gs_item in = doc->items[ix];
+    gs_id origin = gs_in_origin(&in), parent = gs_in_parent(&in);
+    if (!unpack_around(doc, origin, true) || !unpack_around(doc, in.right_origin, false))
+      return false;
+    /* Of a struct that is known in part the rest goes behind that part. */
+    uint32_t client = gs_client_of(&in), state = doc->clients[client].clock;
+    if (in.clock < state && !unpack_around(doc, (gs_id){ client, state - 1 }, true))
+      return false;
+    if (origin.client != 0 || gs_kind(&in) == GS_GC)
+      continue;
+    /* It goes to the front of its chain. */
+    uint32_t slot = 0;
+    if (in.right_origin.client != 0) {
+      if (in.right_origin.clock < doc->clients[in.right_origin.client].clock)
+        slot = doc->items[gs_struct_of(doc, in.right_origin)].slot;
+    } else if (in.left != 0) {
+      uint32_t root = doc->keys[in.left].root;
+      slot = root != 0 ? gs_slot_find(doc, root, in.slot) : 0;
+    } else if (parent.clock < doc->clients[parent.client].clock) {
+      const gs_item *holder = &doc->items[gs_struct_of(doc, parent)];
+      slot = gs_kind(holder) == GS_TYPE ? gs_slot_find(doc, holder->c.type, in.slot) : 0;
+    }
+    if (slot != 0 && !gs_runs_unpack_slot(doc, slot))
+      return false;
+  }
+  return true;
+}
+
+static inline void will_cut(gs_plan *p, uint32_t client, uint32_t n)
+{
+  gs_client *c = &p->doc->clients[client];
+  if (c->sim_epoch != p->epoch)
+    c = gs_plan_client(p, client);
+  c->cuts += n;
+}
+
+/* How many pieces more cuts can make of a client's structs: no more than there are clocks. */
+static size_t pieces(const gesso_doc *doc, const gs_client *c)
+{
+  size_t most = (size_t)c->cuts * gs_cut_cost(doc), structs = c->appends;
+  if (most <= c->nchunks)
+    return most;
+  for (uint32_t i = 0; i < c->nchunks; i++)
+    structs += c->chunks[i].n;
+  return GS_MIN(most, c->sim - structs);
+}
+
+static bool has_astral(gesso_bytes content, uint32_t len)
+{
+  if (content.len != len)
+    for (size_t i = 0; i < content.len; i++)
+      if (content.data[i] >= 0xf0)
+        return true;
+  return false;
+}
+
+typedef struct need {
+  size_t staged, pieces, appends, text, types, slots;
+  size_t roots, nested, keys; /* of types and slots, at most */
+  size_t late, late_dels;
+} need;
+
+static void count_order(gs_plan *p, need *n)
+{
+  gesso_doc *doc = p->doc;
+  const gs_item *before = NULL;
+  gs_id cut_left = { 0, 0 }, cut_right = { 0, 0 }; /* the last of them: many may be at one place */
+  for (gs_ix ix = p->order.head; ix != 0; ix = doc->items[ix].right) {
+    const gs_item *in = &doc->items[ix];
+    unsigned kind = gs_kind(in);
+    gs_id origin = gs_in_origin(in);
+    if (kind == GS_STRING && !doc->astral)
+      doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
+    /* An origin that is the struct before this one ends where that one ends. */
+    if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&
+        !gs_id_eq(origin, cut_left)) {
+      cut_left = origin;
+      will_cut(p, origin.client, 1);
+    }
+    if (in->right_origin.client != 0 && !gs_id_eq(in->right_origin, cut_right)) {
+      cut_right = in->right_origin;
+      will_cut(p, in->right_origin.client, 1);
+    }
+    if (in->head & GS_IN_KNOWN)
+      continue;
+    n->appends++;
+    if (kind == GS_TYPE)
+      n->nested++;
+    else if (in->c.bytes > GS_INLINE_MAX)
+      n->text += in->c.bytes;
+    if (in->head & GS_IN_PARENT) {
+      bool same = before != NULL && before->left == in->left && gs_id_eq(before->origin, in->origin);
+      n->roots += in->left != 0 && doc->keys[in->left].root == 0 && !same;
+      n->slots += !same || before->slot != in->slot;
+      n->keys += in->slot != 0;
+      before = in;
+    }
+  }
+  n->roots = GS_MIN(n->roots, doc->nkeys);
+  n->types = n->nested + n->roots;
+  n->slots = GS_MIN(n->slots, (doc->ntypes + n->types) * (GS_MIN(n->keys, doc->nkeys) + 1));
+}
+
+static void count_deletes(gs_plan *p, need *n)
+{
+  gesso_doc *doc = p->doc;
+  for (uint32_t i = 0; i < p->up.dels.n; i++) {
+    gs_range r = p->up.dels.v[i];
+    const gs_client *c = &doc->clients[r.client];
+    uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock;
+    if (r.clock < state)
+      will_cut(p, r.client, 2);
+    n->late_dels += r.clock + r.len > state;
+  }
+}
+
+static void count_waiting_deletes(gs_plan *p, need *n)
+{
+  gesso_doc *doc = p->doc;
+  const gs_ptree *t = &doc->pending->dels;
+  if (t->count == 0)
+    return;
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    uint32_t client = p->involved[i];
+    uint32_t node = gs_ptree_from(t, client, 0);
+    for (; node != 0 && t->v[node].clock < doc->clients[client].sim; node = gs_ptree_after(t, client, node)) {
+      will_cut(p, client, 2);
+      n->late_dels++;
+    }
+  }
+}
+
+/* An update in v2 can be a few bytes and declare millions of structs: there is an end to what those may take. */
+static bool out_of_proportion(const gs_plan *p, const need *n)
+{
+  size_t structs = n->staged * sizeof(gs_item) + n->appends * 2 * sizeof(gs_ix);
+  size_t cuts = n->pieces * (sizeof(gs_item) + 2 * sizeof(gs_ix) + 2 * sizeof(gs_id)); /* see gs_txn_mergeable */
+  size_t types = n->types * sizeof(gs_type) + n->slots * (sizeof(gs_slot) + 2 * sizeof(uint32_t));
+  size_t waiting = n->late * (sizeof(gs_pnode) + 16);
+  return structs + cuts + types + waiting > (size_t)GESSO_UPDATE_STRUCTS_MAX * 64 + p->bytes * 100;
+}
+
+/* Room for the pieces, and of what was set aside while nobody knew how many structs would come no more than that. */
+static bool reserve_items(gesso_doc *doc, const need *n)
+{
+  if (!gs_items_reserve(doc, n->pieces))
+    return false;
+  size_t cap = doc->nitems + (n->pieces > doc->nfree_items ? n->pieces - doc->nfree_items : 0);
+  if (n->staged > 4096 && doc->items_cap > cap + cap / 32) {
+    gs_item *items = gs_resize(doc->alloc, doc->items, doc->items_cap * sizeof *items, cap * sizeof *items);
+    if (items != NULL) {
+      doc->items = items;
+      doc->items_cap = (uint32_t)cap;
+    }
+  }
+  return true;
+}
+
+static bool reserve_all(gs_plan *p, const need *n)
+{
+  gesso_doc *doc = p->doc;
+  if (!gs_update_write_late(doc, &p->up) || !reserve_items(doc, n) || (n->text > 0 && !gs_text_reserve(doc, n->text)) ||
+      !gs_types_reserve(doc, n->types, n->slots) || !gs_pending_reserve(doc, n->late, p->up.late.b.len, n->late_dels) ||
+      !gs_grow(doc->alloc, &doc->txn.touched, &doc->txn.touched_cap, (size_t)doc->txn.ntouched + p->ninvolved,
+               sizeof(uint32_t)))
+    return false;
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    const gs_client *c = &doc->clients[p->involved[i]];
+    if (!gs_structs_reserve(doc, p->involved[i], c->appends, pieces(doc, c)))
+      return false;
+  }
+  return true;
+}
+
+gesso_status gs_plan_reserve(gs_plan *p, const char **why)
+{
+  gesso_doc *doc = p->doc;
+  need n = { .staged = p->up.end - p->up.first };
+  *why = "out of memory";
+  if (p->nomem || !unpack(p))
+    return GESSO_E_NOMEM;
+  count_order(p, &n);
+  for (uint32_t i = 0; i < p->up.nclients; i++) {
+    const gs_client *c = &doc->clients[p->up.clients[i]];
+    n.late += c->in_end - c->in_first;
+  }
+  count_deletes(p, &n);
+  bool waits = (n.late > 0 && n.late + doc->pending->structs.count > doc->pending_max) ||
+               (n.late_dels > 0 && n.late_dels + doc->pending->dels.count > doc->pending_max);
+  if (waits) {
+    *why = "too many structs wait for missing ones";
+    return GESSO_E_LIMIT;
+  }
+  count_waiting_deletes(p, &n);
+  for (uint32_t i = 0; i < p->ninvolved; i++)
+    n.pieces += pieces(doc, &doc->clients[p->involved[i]]);
+  if (p->nomem || n.pieces > UINT32_MAX / 2 || n.text > UINT32_MAX / 2)
+    return GESSO_E_NOMEM;
+  if (out_of_proportion(p, &n)) {
+    *why = "the update asks for memory out of all proportion";
+    return GESSO_E_LIMIT;
+  }
+  return reserve_all(p, &n) ? GESSO_OK : GESSO_E_NOMEM;
+}

@@ -1,0 +1,89 @@
+/* Where the decoded structs of an update are until the document has them: see update.h. */
+#include "crdt/pending.h"
+#include "crdt/update.h"
+
+#include <assert.h>
+
+void gs_update_begin(gesso_doc *doc, gs_update *up, gesso_bytes input)
+{
+  up->first = up->own_end = up->end = doc->nitems;
+  up->input = input.data;
+  up->made.b.alloc = up->late.b.alloc = doc->alloc;
+}
+
+gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up)
+{
+  assert(doc->nitems == up->end && doc->nitems < doc->items_cap);
+  up->end = ++doc->nitems;
+  return up->end - 1;
+}
+
+void gs_update_unstage(gesso_doc *doc, gs_update *up)
+{
+  assert(doc->nitems == up->end);
+  up->end = --doc->nitems;
+}
+
+void gs_update_client(gs_reader *rd, gesso_doc *doc, gs_update *up, uint32_t client)
+{
+  gs_client *c = &doc->clients[client];
+  if (c->in_end != 0) {
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "a client appears twice");
+  } else if (!gs_grow(doc->alloc, &up->clients, &up->clients_cap, (size_t)up->nclients + 1, sizeof(uint32_t))) {
+    gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
+  } else {
+    up->clients[up->nclients++] = client;
+    c->in_first = c->in_end = up->end;
+  }
+}
+
+gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *up, gs_ix ix)
+{
+  const gs_item *in = &doc->items[ix];
+  unsigned kind = gs_kind(in);
+  if (kind == GS_TYPE || in->c.bytes == 0)
+    return (gesso_bytes){ NULL, 0 };
+  const uint8_t *from = ix >= up->own_end           ? doc->pending->bytes
+                        : in->head & GS_IN_MADE     ? up->made.b.data
+                                                    : up->input;
+  return (gesso_bytes){ from + in->c.at, in->c.bytes };
+}
+
+bool gs_update_write_late(gesso_doc *doc, gs_update *up)
+{
+  gs_buf *late = &up->late;
+  for (uint32_t i = 0; i < up->nclients; i++) {
+    const gs_client *c = &doc->clients[up->clients[i]];
+    for (gs_ix ix = c->in_first; ix < c->in_end; ix++) {
+      size_t from = late->b.len;
+      gs_write_in(doc, late, &doc->items[ix], gs_in_content(doc, up, ix), 0);
+      if (late->err != GESSO_OK || late->b.len > UINT32_MAX)
+        return false;
+      doc->items[ix].c.at = (uint32_t)from;
+      doc->items[ix].c.bytes = (uint32_t)(late->b.len - from);
+    }
+  }
+  return true;
+}
+
+void gs_update_drop(gesso_doc *doc, gs_update *up)
+{
+  /* Behind them may be what was unpacked to make room. */
+  if (doc->nitems == up->end)
+    doc->nitems = up->first;
+  else
+    for (gs_ix ix = up->end; ix-- > up->first;)
+      gs_item_free(doc, ix);
+  up->own_end = up->end = up->first;
+}
+
+void gs_update_forget(gesso_doc *doc, gs_update *up)
+{
+  for (uint32_t i = 0; i < up->nclients; i++)
+    if (up->clients[i] < doc->nclients) {
+      doc->clients[up->clients[i]].in_first = 0;
+      doc->clients[up->clients[i]].in_end = 0;
+    }
+  gs_buf_finish(&up->made);
+  gs_buf_finish(&up->late);
+}
