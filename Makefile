@@ -4,6 +4,7 @@
 #   make test         unit and property tests            make asan      the same under sanitizers
 #   make interop      against Yjs in node                make interop-asan
 #   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
+#   make port         files of other servers, in and out
 #   make installed    what is installed, the examples, the engine in one file
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
@@ -25,7 +26,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients crash power-cuts power-cuts-all slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -73,6 +74,9 @@ installed: all
 
 clients: build tests/clients/node_modules/.package-lock.json
 	node tests/clients/all.mjs --gesso $(BUILD)/gesso
+
+port: build tests/port/node_modules/.package-lock.json
+	node tests/port/port.mjs --gesso $(BUILD)/gesso
 
 # Power cuts through the VFS shim and slow disks, then kill -9 of the real server.
 crash: power-cuts slow-disk kill9

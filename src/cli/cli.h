@@ -21,6 +21,8 @@ int gs_cli_restore(int argc, char **argv);
 int gs_cli_check(int argc, char **argv);
 int gs_cli_repair(int argc, char **argv);
 int gs_cli_compact(int argc, char **argv);
+int gs_cli_export(int argc, char **argv);
+int gs_cli_import(int argc, char **argv);
 int gs_cli_migrate(int argc, char **argv);
 
 #endif

@@ -19,6 +19,8 @@ static const struct {
   { "check", "gesso check", "read every row of a data folder and tell what is damaged", gs_cli_check },
   { "repair", "gesso repair", "move damaged rows into quarantine", gs_cli_repair },
   { "compact", "gesso compact", "make a data folder as small as it can be", gs_cli_compact },
+  { "import", "gesso import", "make boards of what other Yjs servers stored", gs_cli_import },
+  { "export", "gesso export", "write boards as files that others read", gs_cli_export },
   { "migrate", "gesso migrate", "show and change the schema of a data folder", gs_cli_migrate },
 };
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -125,26 +126,28 @@ static gesso_status status_of_errno(void)
   }
 }
 
-static bool hash_matches(gesso_bytes bytes, const char *hex)
+static bool hash_of(gesso_bytes bytes, char hex[GS_IMAGE_HASH_LEN + 1])
 {
   uint8_t digest[EVP_MAX_MD_SIZE];
   unsigned len = 0;
   if (EVP_Digest(bytes.data, bytes.len, digest, &len, EVP_sha256(), NULL) != 1 || len * 2 != GS_IMAGE_HASH_LEN)
     return false;
-  for (unsigned i = 0; i < len; i++) {
-    char two[3];
-    (void)snprintf(two, sizeof two, "%02x", digest[i]);
-    if (memcmp(two, hex + 2 * i, 2) != 0)
-      return false;
-  }
+  for (unsigned i = 0; i < len; i++)
+    (void)snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
   return true;
 }
 
-static int open_folder(const gs_images *images, const char *name, bool make)
+static bool hash_matches(gesso_bytes bytes, const char *hex)
 {
-  int root = open(images->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0 && make && errno == ENOENT && mkdir(images->folder, 0777) == 0)
-    root = open(images->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  char is[GS_IMAGE_HASH_LEN + 1];
+  return hash_of(bytes, is) && memcmp(is, hex, GS_IMAGE_HASH_LEN) == 0;
+}
+
+static int open_folder(const char *images, const char *name, bool make)
+{
+  int root = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0 && make && errno == ENOENT && mkdir(images, 0777) == 0)
+    root = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0)
     return -1;
   if (make && mkdirat(root, name, 0777) == 0)
@@ -170,10 +173,10 @@ static bool write_all(int fd, gesso_bytes bytes)
   return true;
 }
 
-static gesso_status store_file(gs_images *images, int dir, const char *hash, gesso_bytes bytes)
+static gesso_status store_file(unsigned long serial, int dir, const char *hash, gesso_bytes bytes)
 {
   char temporary[64];
-  (void)snprintf(temporary, sizeof temporary, "tmp-%ld-%lu", (long)getpid(), ++images->temporary);
+  (void)snprintf(temporary, sizeof temporary, "tmp-%ld-%lu", (long)getpid(), serial);
   int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0)
     return status_of_errno();
@@ -198,7 +201,7 @@ static void do_put(job *j)
     return;
   }
   char folder[3] = { j->hash[0], j->hash[1], 0 };
-  int dir = open_folder(images, folder, true);
+  int dir = open_folder(images->folder, folder, true);
   if (dir < 0) {
     a->status = errno == ENOENT ? GESSO_E_IO : status_of_errno();
     return;
@@ -208,7 +211,7 @@ static void do_put(job *j)
     if (atomic_load(&images->total) + bytes.len > images->total_max)
       a->status = GESSO_E_FULL;
     else
-      a->status = store_file(images, dir, j->hash, bytes);
+      a->status = store_file(++images->temporary, dir, j->hash, bytes);
     if (a->status == GESSO_OK)
       atomic_fetch_add(&images->total, bytes.len);
   }
@@ -239,17 +242,54 @@ static gesso_status read_file(int fd, gesso_buffer *out)
   return GESSO_OK;
 }
 
-static void do_get(job *j)
+static gesso_status get_file(const char *images, const char *hash, gesso_buffer *out, gs_image_type *type)
 {
-  char folder[3] = { j->hash[0], j->hash[1], 0 };
-  int dir = open_folder(j->images, folder, false);
-  int fd = dir < 0 ? -1 : openat(dir, j->hash, O_RDONLY | O_CLOEXEC);
-  j->answer.status = fd < 0 ? status_of_errno() : read_file(fd, &j->answer.bytes);
+  char folder[3] = { hash[0], hash[1], 0 };
+  int dir = open_folder(images, folder, false);
+  int fd = dir < 0 ? -1 : openat(dir, hash, O_RDONLY | O_CLOEXEC);
+  gesso_status s = fd < 0 ? status_of_errno() : read_file(fd, out);
   if (fd >= 0)
     close(fd);
   if (dir >= 0)
     close(dir);
-  j->answer.type = gs_image_type_of_bytes((gesso_bytes){ j->answer.bytes.data, j->answer.bytes.len });
+  *type = gs_image_type_of_bytes((gesso_bytes){ out->data, out->len });
+  return s;
+}
+
+static void do_get(job *j)
+{
+  j->answer.status = get_file(j->images->folder, j->hash, &j->answer.bytes, &j->answer.type);
+}
+
+gesso_status gs_image_file_put(const char *folder, gesso_bytes bytes, char hash[GS_IMAGE_HASH_LEN + 1])
+{
+  if (bytes.len > GS_LIMIT_IMAGE_LEN)
+    return GESSO_E_LIMIT;
+  if (gs_image_type_of_bytes(bytes) == GS_IMAGE_NONE || !hash_of(bytes, hash))
+    return GESSO_E_CORRUPT;
+  if (folder == NULL)
+    return GESSO_OK;
+  char images[PATH_MAX], inner[3] = { hash[0], hash[1], 0 };
+  if ((size_t)snprintf(images, sizeof images, "%s/images", folder) >= sizeof images)
+    return GESSO_E_IO;
+  int dir = open_folder(images, inner, true);
+  if (dir < 0)
+    return status_of_errno();
+  gesso_status s = faccessat(dir, hash, F_OK, 0) == 0 ? GESSO_OK : store_file(0, dir, hash, bytes);
+  close(dir);
+  return s;
+}
+
+gesso_status gs_image_file_get(const char *folder, gesso_bytes hash, gesso_buffer *out, gs_image_type *type)
+{
+  char images[PATH_MAX], name[GS_IMAGE_HASH_LEN + 1] = { 0 };
+  *out = (gesso_buffer){ 0 };
+  if (!gs_image_hash_ok(hash))
+    return GESSO_E_NOTFOUND;
+  if ((size_t)snprintf(images, sizeof images, "%s/images", folder) >= sizeof images)
+    return GESSO_E_IO;
+  memcpy(name, hash.data, GS_IMAGE_HASH_LEN);
+  return get_file(images, name, out, type);
 }
 
 /* What is there already counts against the quota; what a crash left half done goes. */
@@ -258,7 +298,7 @@ static void scan(gs_images *images)
   for (unsigned i = 0; i < 256; i++) {
     char name[3];
     (void)snprintf(name, sizeof name, "%02x", i);
-    int fd = open_folder(images, name, false);
+    int fd = open_folder(images->folder, name, false);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (dir == NULL) {
       if (fd >= 0)

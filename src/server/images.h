@@ -33,6 +33,12 @@ gs_image_type gs_image_type_of_bytes(gesso_bytes bytes);
 
 bool gs_image_hash_ok(gesso_bytes hash);
 
+/* For tools that have the data folder to themselves: the file work itself. put names the image by its hash and, unless
+ * `folder` is NULL, keeps it: CORRUPT (it is no image), LIMIT (larger than the server takes), FULL, IO. get: NOTFOUND,
+ * CORRUPT, IO, NOMEM. */
+GESSO_MUST_USE gesso_status gs_image_file_put(const char *folder, gesso_bytes bytes, char hash[GS_IMAGE_HASH_LEN + 1]);
+GESSO_MUST_USE gesso_status gs_image_file_get(const char *folder, gesso_bytes hash, gesso_buffer *out, gs_image_type *type);
+
 /* Starts the thread. `folder` is the data folder. NULL on failure. */
 gs_images *gs_images_create(gs_loop *loop, const char *folder, uint64_t total_max);
 
