@@ -235,5 +235,196 @@ test('out to Hocuspocus: the exact table, read by its own package, and back in',
   sameBoards(back, docsOf(made))
 })
 
+/* ---- pycrdt-store ---- */
+
+const rowsOf = (made, time = (i) => 1000 + i) => [...made].flatMap(([name, { updates }]) => updates.map((u, i) => [name, u, time(i)]))
+
+test('SQLiteYStore: a row an update, in any order of time; plain, and compressed by zlib', () => {
+  const made = samples(['json:notebook:1', 'a b', 'ü']), data = fresh('data'), file = fresh('ystore.db')
+  pycrdt(file, rowsOf(made, (i) => 1000 - i), [])
+  const r = importInto(data, file)
+  good(r)
+  counts(r, { new: 3 })
+  assert(r.of('ü').updates === made.get('ü').updates.length, r.out)
+  sameBoards(data, docsOf(made))
+  const packed = fresh('packed.db'), other = fresh('data')
+  pycrdt(packed, rowsOf(made).map(([name, u, t]) => [name, zlib.deflateSync(u), t]), undefined)
+  good(importInto(other, packed))
+  sameBoards(other, docsOf(made))
+  checked(other)
+})
+
+test('SQLiteYStore: checkpoints with all rows, also those that look older; and without that table', () => {
+  const made = samples(['d', 'only']), { updates } = made.get('d'), data = fresh('data'), file = fresh('ystore.db')
+  const half = Y.mergeUpdates(updates.slice(0, 3))
+  /* The clock stepped back: what came after the checkpoint has an earlier time. */
+  pycrdt(file, updates.slice(2).map((u, i) => ['d', u, 500 + i]), [['d', zlib.deflateSync(half), 1000], ['only', made.get('only').state, 9]])
+  const r = importInto(data, file)
+  good(r)
+  sameBoards(data, docsOf(made))
+})
+
+test('SQLiteYStore: the table of earlier versions, and the note of what was renamed', () => {
+  const made = samples(['d']), data = fresh('data'), file = fresh('ystore.db')
+  sql(file, 'CREATE TABLE yupdates (path TEXT NOT NULL, yupdate BLOB)',
+    ...made.get('d').updates.map((u) => `INSERT INTO yupdates VALUES ('d', X'${Buffer.from(u).toString('hex')}')`))
+  fs.copyFileSync(file, file.replace('.db', '(1).db'))
+  good(importInto(data, file))
+  sameBoards(data, docsOf(made))
+  assert(run('import', file, data).out.includes('ystore(1).db'), 'the note')
+})
+
+test('SQLiteYStore: scars of the squash are told, damaged rows too, and what is beside them arrives', () => {
+  const made = samples(['good', 'scarred', 'cut']), data = fresh('data'), file = fresh('ystore.db')
+  const empty = new Uint8Array([0, 0])
+  pycrdt(file, [
+    ...rowsOf(new Map([['good', made.get('good')]])), ['lost', empty, 1], ['scarred', empty, 1],
+    ...rowsOf(new Map([['scarred', made.get('scarred')]])),
+    ...made.get('cut').updates.map((u, i) => ['cut', i === 2 ? zlib.deflateSync(u).subarray(0, 20) : u, i])
+  ], [])
+  const r = importInto(data, file)
+  bad(r)
+  counts(r, { new: 2, damaged: 2 })
+  assert(/squash/.test(r.of('lost').damage[0]) && /warning.*squash/.test(r.of('scarred').notes[0]), r.out)
+  assert(/row \d+ of yupdates: byte \d+/.test(r.of('cut').damage[0]), r.out)
+  sameBoards(data, new Map([['good', made.get('good').doc], ['scarred', made.get('scarred').doc]]))
+  const saved = importInto(data, file, '--salvage')
+  bad(saved)
+  assert(saved.of('cut').salvaged, saved.out)
+  const rest = new Y.Doc()
+  made.get('cut').updates.forEach((u, i) => { if (i !== 2) Y.applyUpdate(rest, u) })
+  sameDoc(exported(data).get('cut'), rest, 'what was left of it')
+})
+
+test('FileYStore: versions 1 and 2, torn ends and unknown versions', () => {
+  const made = samples(['room', 'old']), dir = fresh('src'), data = fresh('data')
+  const room = fileYStore(made.get('room').updates)
+  write(path.join(dir, 'room.y'), room)
+  write(path.join(dir, 'old.y'), fileYStore(made.get('old').updates, { version: 1 }))
+  const r = importInto(data, dir)
+  good(r)
+  sameBoards(data, docsOf(made))
+  for (const [name, bytes] of [['torn', room.subarray(0, room.length - 5)], ['seven', Buffer.from('VERSION:7\nabc')],
+    ['nothing', Buffer.from('VERSION:2\n')], ['zip', fileYStore([zlib.deflateSync(made.get('room').state)])]]) {
+    const one = importInto(fresh('data'), write(fresh(`${name}.y`), bytes))
+    if (name === 'zip') good(one)
+    else {
+      bad(one, name)
+      assert(one.of(name).damage.length > 0, one.out)
+    }
+  }
+})
+
+/* ---- y-sweet ---- */
+
+test('y-sweet: a store of folders, states with and without updates that wait', () => {
+  const made = samples(['plan', 'late']), dir = fresh('store'), data = fresh('data'), { updates } = made.get('late')
+  write(path.join(dir, 'plan', 'data.ysweet'), ysweetOf(made.get('plan').doc))
+  const half = new Y.Doc()
+  updates.slice(0, 3).forEach((u) => Y.applyUpdate(half, u))
+  write(path.join(dir, 'late', 'data.ysweet'), ysweet([
+    sweetName('doc', 7), sweetPart(7, [0], Y.encodeStateAsUpdate(half)), sweetPart(7, [1], Y.encodeStateVector(half)),
+    ...updates.slice(3).map((u, i) => sweetPart(7, [2, 0, 0, 0, i, 0], u)), sweetPart(7, [3, 0x61, 0], Buffer.from('x'))
+  ]))
+  const r = importInto(data, dir)
+  good(r)
+  counts(r, { new: 2 })
+  assert(/left out/.test(r.of('late').notes[0]), r.out)
+  sameBoards(data, docsOf(made))
+  const single = fresh('data')
+  good(importInto(single, path.join(dir, 'plan', 'data.ysweet')))
+  sameBoards(single, new Map([['plan', made.get('plan').doc]]))
+  good(importInto(single, path.join(dir, 'plan', 'data.ysweet'), '--name', 'other'))
+})
+
+test('y-sweet: every torn length fails loudly; numbers that two names share, missing updates, content without a name', () => {
+  const { doc, state } = sample(1), other = sample(2), whole = ysweetOf(doc)
+  const dir = fresh('store'), data = fresh('data')
+  const cuts = [0, 1, 8, 15, 16, 20, 30, 40, Math.floor(whole.length / 2), whole.length - 1]
+  cuts.forEach((n) => write(path.join(dir, `cut${n}`, 'data.ysweet'), whole.subarray(0, n)))
+  write(path.join(dir, 'longer', 'data.ysweet'), Buffer.concat([whole, Buffer.from([0])]))
+  const huge = Buffer.from(whole)
+  huge.writeBigUInt64LE(2n ** 63n, 0)
+  write(path.join(dir, 'huge', 'data.ysweet'), huge)
+  write(path.join(dir, 'twins', 'data.ysweet'), ysweet([sweetName('a', 1), sweetName('b', 1), sweetPart(1, [0], state)]))
+  write(path.join(dir, 'nameless', 'data.ysweet'), ysweet([sweetName('doc', 1), sweetPart(1, [0], state), sweetPart(2, [0], state)]))
+  const more = new Y.Doc()
+  Y.applyUpdate(more, state)
+  Y.applyUpdate(more, other.state)
+  write(path.join(dir, 'behind', 'data.ysweet'), ysweet([sweetName('doc', 1), sweetPart(1, [0], state),
+    sweetPart(1, [1], Y.encodeStateVector(more))]))
+  const r = importInto(data, dir)
+  bad(r)
+  counts(r, { damaged: cuts.length + 6, new: 1 })
+  for (const n of cuts) assert(/byte \d+/.test(r.of(`cut${n}`).damage[0]), r.out)
+  assert(/mixed/.test(r.of('twins/a').damage[0]) && /mixed/.test(r.of('twins/b').damage[0]), r.out)
+  assert(/no name/.test(r.of('nameless/2').damage[0]), r.out)
+  assert(/state vector/.test(r.of('behind').damage[0]), r.out)
+  sameBoards(data, new Map([['nameless', doc]]))
+})
+
+/* ---- y-leveldb ---- */
+
+const leveldb = !/without LevelDB/.test(run('import', '--dry-run', '--from', 'y-leveldb', '.', '/nonexistent/data').err)
+const testLeveldb = (name, body) => test(name, leveldb ? body : () => console.log('      left out: this gesso was built without LevelDB'))
+
+testLeveldb('y-leveldb: what its own package stored; flushed, with metadata, and many updates', async () => {
+  const made = samples(['plan', 'my%20room', 'a/b', 'ü']), folder = fresh('db'), data = fresh('data')
+  const big = sample(50, 120)
+  made.set('big', big)
+  await yleveldb(folder, made, async (p) => {
+    await p.flushDocument('a/b')
+    await p.setMeta('plan', 'title', { text: 'Plan', n: [1, 2, 3] })
+    await p.storeUpdate('gone', made.get('plan').state)
+    await p.clearDocument('gone')
+  })
+  const before = fs.readdirSync(folder).sort().join()
+  const r = importInto(data, folder)
+  good(r)
+  counts(r, { new: 5 })
+  assert(r.of('plan').notes.some((n) => n.includes('title') && n.includes('"Plan"')), r.out)
+  assert(r.of('a/b').updates === 1 && r.of('ü').updates > 1, r.out)
+  sameBoards(data, docsOf(made))
+  assert(fs.readdirSync(folder).sort().join() === before, 'the folder was changed')
+  assert(importInto(data, folder).sum.same === 5, 'a second run')
+})
+
+testLeveldb('y-leveldb: damaged values, an index without content, keys of somebody else, a torn folder, a server at work', async () => {
+  const made = samples(['fine', 'cut', 'short']), folder = fresh('db'), data = fresh('data')
+  await yleveldb(folder, made)
+  const { Level } = await import('level')
+  const db = new Level(folder, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const key = (...parts) => Buffer.concat(parts.map((p) => typeof p === 'number'
+    ? Buffer.from([1, p >>> 24, p >>> 16 & 255, p >>> 8 & 255, p & 255])
+    : Buffer.concat([Buffer.from([0, Buffer.byteLength(p)]), Buffer.from(p)])))
+  await db.put(key('v1', 'cut', 'update', 2), Buffer.from(made.get('cut').updates[2].subarray(0, 30)))
+  await db.del(key('v1', 'short', 'update', 8))
+  const vector = Y.encodeStateVector(made.get('short').doc)
+  await db.put(key('v1_sv', 'short'), Buffer.concat([Buffer.from([5, vector.length]), vector]))
+  await db.put(key('v1_sv', 'ghost'), Buffer.concat([Buffer.from([0, vector.length]), vector]))
+  await db.put(Buffer.from('somebody else'), Buffer.from('x'))
+  const busy = importInto(data, folder)
+  bad(busy)
+  assert(/stop that server/.test(busy.err), busy.err)
+  await db.close()
+  const r = importInto(data, folder)
+  bad(r)
+  counts(r, { new: 1, damaged: 4 })
+  assert(/update 2: byte \d+/.test(r.of('cut').damage[0]), r.out)
+  assert(/state vector/.test(r.of('short').damage[0]) && /state vector/.test(r.of('ghost').damage[0]), r.out)
+  assert(/1 keys/.test(r.of('?').damage[0]), r.out)
+  sameBoards(data, new Map([['fine', made.get('fine').doc]]))
+  const log = fs.readdirSync(folder).filter((f) => f.endsWith('.ldb') || f.endsWith('.log')).map((f) => path.join(folder, f))
+  const largest = log.sort((a, b) => fs.statSync(b).size - fs.statSync(a).size)[0]
+  const bytes = fs.readFileSync(largest)
+  bytes.fill(0xa5, Math.floor(bytes.length / 3), Math.floor(bytes.length / 3) + 64)
+  fs.writeFileSync(largest, bytes)
+  const torn = importInto(fresh('data'), folder)
+  bad(torn)
+  assert(/LevelDB says/.test(torn.err + torn.out), torn.err + torn.out)
+  fs.rmSync(path.join(folder, fs.readdirSync(folder).find((f) => f.startsWith('MANIFEST'))))
+  assert(/LevelDB says/.test(importInto(fresh('data'), folder).err), 'without a manifest')
+})
+
 const failed = await runAll(option('only'))
 process.exit(failed === 0 ? 0 : 1)
