@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cli/folder.h"
 #include "cli/progress.h"
+#include "gesso/types.h"
 #include "port/excalidraw.h"
 #include "port/port.h"
 #include "server/images.h"
@@ -332,7 +333,7 @@ static bool put_image(void *ctx, gesso_bytes image, char hash[65])
 }
 
 /* Makes the document of a drawing: of the shapes that the board does not have. */
-static void read_drawing(importer *im, gs_port_doc *d, gesso_doc *board)
+static void read_drawing(importer *im, gs_port_doc *d, gesso_bytes name, gesso_doc *board)
 {
   gs_drawing_images images = { put_image, NULL, im };
   gs_drawing_counts c;
@@ -363,6 +364,14 @@ static void read_drawing(importer *im, gs_port_doc *d, gesso_doc *board)
     (void)snprintf(line, sizeof line, "%llu %s\n", (unsigned long long)lines[i].n, lines[i].what);
     gs_buf_puts(lines[i].damage ? &d->damage : &d->notes, line);
     d->damaged |= lines[i].damage;
+  }
+  if (board == NULL) {
+    gesso_type meta = gesso_doc_root(d->doc, (gesso_bytes){ (const uint8_t *)"meta", 4 }, GESSO_MAP);
+    if (meta == 0 || gesso_map_set(d->doc, meta, (gesso_bytes){ (const uint8_t *)"title", 5 },
+                                   (gesso_value){ .kind = GESSO_VALUE_STRING, .bytes = name }, NULL) != GESSO_OK) {
+      gs_buf_puts(&d->damage, "out of memory\n");
+      d->damaged = true;
+    }
   }
   d->updates = 1;
   d->bytes = d->drawing.b.len;
@@ -435,7 +444,7 @@ static bool import_one(importer *im, gs_port_doc *d, report *r)
   }
   load_board(im, board, &b);
   if (d->drawing.b.len != 0)
-    read_drawing(im, d, b.doc);
+    read_drawing(im, d, gs_buf_bytes(&r->board), b.doc);
   bool ok = true;
   if (b.found == GESSO_LOAD_DELETED)
     give_up(r, GS_IMPORT_SKIPPED, "a board of that name was deleted here; --prefix gives it another name");

@@ -426,5 +426,174 @@ testLeveldb('y-leveldb: damaged values, an index without content, keys of somebo
   assert(/LevelDB says/.test(importInto(fresh('data'), folder).err), 'without a manifest')
 })
 
+/* ---- Excalidraw ---- */
+
+const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64')
+const shape = (id, type, more = {}) => ({
+  id, type, x: 10, y: 20, width: 100, height: 50, angle: 0, strokeColor: '#1e1e1e', backgroundColor: 'transparent', fillStyle: 'solid',
+  strokeWidth: 2, strokeStyle: 'solid', roughness: 1, opacity: 100, groupIds: [], frameId: null, roundness: null, seed: 7, version: 12,
+  versionNonce: 99, isDeleted: false, boundElements: null, updated: 1700000000000, link: null, locked: false, ...more
+})
+const scene = (indexed = true) => {
+  const elements = [
+    shape('box', 'rectangle', { roundness: { type: 3 }, boundElements: [{ id: 'words', type: 'text' }], customData: { k: [1] } }),
+    shape('words', 'text', { text: 'Grüße', originalText: 'Grüße', fontSize: 20, fontFamily: 5, textAlign: 'left', verticalAlign: 'top',
+      containerId: 'box', autoResize: true, lineHeight: 1.25 }),
+    shape('pen', 'freedraw', { width: 3.25, height: 4.5, points: [[0, 0], [1.005, 2.5], [3.25, -2]], pressures: [], simulatePressure: true }),
+    shape('felt', 'freedraw', { width: 2, height: 2, points: [[0, 0], [2, 2]], pressures: [0.25, 1], simulatePressure: false }),
+    shape('arrow', 'arrow', { width: 30, height: 40, points: [[0, 0], [30, 40]], startBinding: null, startArrowhead: null, elbowed: false,
+      endBinding: { elementId: 'box', focus: 0.1, gap: 2, fixedPoint: null }, endArrowhead: 'arrow', lastCommittedPoint: null }),
+    shape('photo', 'image', { fileId: 'f1', status: 'saved', scale: [1, 1], crop: null }),
+    shape('gone', 'ellipse', { isDeleted: true })
+  ]
+  if (indexed) elements.forEach((e, i) => { e.index = `a${i}` })
+  return {
+    type: 'excalidraw', version: 2, source: 'https://excalidraw.com', elements, appState: { gridSize: 20 },
+    files: { f1: { mimeType: 'image/png', id: 'f1', dataURL: `data:image/png;base64,${png.toString('base64')}`, created: 1 } }
+  }
+}
+const drawing = (file, data) => write(file, JSON.stringify(data))
+
+test('an .excalidraw file: every shape as the whiteboard page stores and reads it', async () => {
+  const { shapeOf } = await import('../../web/src/board/codec.js')
+  const data = fresh('data'), file = drawing(fresh('My drawing.excalidraw'), scene())
+  const r = importInto(data, file)
+  good(r)
+  counts(r, { new: 1 })
+  const doc = exported(data).get('My drawing'), elements = doc.getMap('elements')
+  assert([...elements.keys()].sort().join() === 'arrow,box,felt,pen,photo,words', [...elements.keys()].join())
+  const hash = elements.get('photo').get('b').fileId
+  assert(fs.readFileSync(path.join(data, 'images', hash.slice(0, 2), hash)).equals(png), 'the image')
+  for (const want of scene().elements.filter((e) => !e.isDeleted)) {
+    const got = shapeOf(want.id, elements.get(want.id))
+    assert(got !== null, `${want.id} cannot be shown`)
+    for (const [key, value] of Object.entries(want)) {
+      if (['version', 'versionNonce', 'updated', 'lastCommittedPoint', 'isDeleted', 'status', 'fileId', 'width', 'height'].includes(key)) continue
+      const expected = want.id === 'pen' && key === 'points' ? [[0, 0], [1, 2.5], [3.25, -2]] : value
+      assert(JSON.stringify(got[key]) === JSON.stringify(expected) || (key === 'points' && want.id === 'pen' &&
+        Math.abs(got.points[1][0] - 1.005) < 0.01), () => `${want.id}.${key}: ${JSON.stringify(got[key])}`)
+    }
+  }
+  assert(elements.get('pen').get('b').points === undefined, 'points of strokes are not in the base')
+  assert(doc.getMap('meta').get('title') === 'My drawing', 'the title')
+})
+
+test('a drawing is added to a board without touching its shapes; older files get an order', () => {
+  const data = fresh('data'), file = drawing(fresh('plan.excalidraw'), scene(false))
+  good(importInto(data, file))
+  const first = exported(data).get('plan')
+  const order = (doc) => [...doc.getMap('elements').values()].map((s) => s.get('b')).sort((a, b) => (a.index < b.index ? -1 : 1)).map((b) => b.type)
+  assert(order(first).join() === 'rectangle,text,freedraw,freedraw,arrow,image', order(first).join())
+  const again = importInto(data, file)
+  good(again)
+  counts(again, { same: 1 })
+  const next = scene()
+  next.elements[0].strokeColor = '#ff0000'
+  next.elements.push(shape('new', 'diamond', { index: 'b00' }))
+  const r = importInto(data, drawing(file, next))
+  good(r)
+  counts(r, { merged: 1 })
+  assert(r.reports[0].notes.some((n) => n.startsWith('6 shapes are there')), r.out)
+  const doc = exported(data).get('plan')
+  assert(doc.getMap('elements').get('box').get('b').strokeColor === '#1e1e1e' && doc.getMap('elements').has('new'), 'merged')
+})
+
+test('a drawing goes out and in again: the same shapes and images', () => {
+  const data = fresh('data'), back = fresh('data'), out = fresh('out')
+  good(importInto(data, drawing(fresh('plan.excalidraw'), scene())))
+  good(run('export', '--to', 'excalidraw', '--output', out, data))
+  const file = path.join(out, 'plan.excalidraw'), got = JSON.parse(fs.readFileSync(file))
+  const strip = ({ version, versionNonce, updated, lastCommittedPoint, status, fileId, ...rest }) =>
+    JSON.stringify(Object.entries(rest).sort((a, b) => (a[0] < b[0] ? -1 : 1)))
+  for (const [i, want] of scene().elements.filter((e) => !e.isDeleted).entries()) {
+    if (want.id === 'pen') want.points[1][0] = 1.01
+    if (want.id === 'pen') Object.assign(got.elements[i].points[1], { 0: 1.01 })
+    assert(strip(got.elements[i]) === strip(want), () => `${want.id}\n got ${strip(got.elements[i])}\nwant ${strip(want)}`)
+  }
+  const [stored] = Object.values(got.files)
+  assert(stored.dataURL === scene().files.f1.dataURL && got.elements.find((e) => e.id === 'photo').fileId === stored.id, 'the image')
+  good(importInto(back, out))
+  const elements = (folder) => JSON.stringify(Object.entries(exported(folder).get('plan').getMap('elements').toJSON()).map(([id, s]) =>
+    [id, s.p, s.b.type, s.b.fileId, s.b.points, s.b.index]).sort())
+  assert(elements(back) === elements(data), `${elements(back)}\n${elements(data)}`)
+})
+
+test('damaged drawings: no JSON, no drawing, shapes and images that are none', () => {
+  const dir = fresh('src'), data = fresh('data'), odd = scene()
+  drawing(path.join(dir, 'other.excalidraw'), { type: 'excalidrawlib', library: [] })
+  write(path.join(dir, 'torn.excalidraw'), JSON.stringify(scene()).slice(0, 300))
+  odd.elements.push(shape('a', 'blob'), shape('', 'text'), shape('far', 'text', { x: 1e9 }), shape('dot', 'freedraw', { points: [[0, 0]] }),
+    shape('box', 'ellipse'), 7, null)
+  odd.files = {}
+  drawing(path.join(dir, 'odd.excalidraw'), odd)
+  const r = importInto(data, dir)
+  bad(r)
+  counts(r, { damaged: 3 })
+  assert(r.of('odd').damage.some((l) => l.startsWith('7 shapes')) && r.of('odd').damage.some((l) => l.startsWith('1 images')), r.out)
+  const saved = importInto(data, path.join(dir, 'odd.excalidraw'), '--salvage')
+  assert(saved.of('odd').salvaged, saved.out)
+  assert(exported(data).get('odd').getMap('elements').size === 6, 'what was left')
+})
+
+/* ---- out ---- */
+
+test('v1, v2 and JSON: all boards and named ones, any name, nothing overwritten', () => {
+  const names = ['plan', 'a/b', '..', '.hidden', 'ü%41', 'x'.repeat(512), 'ß'.repeat(256), 'A', 'a']
+  const made = samples(names), dir = fresh('db.sqlite'), data = fresh('data')
+  sql(dir, 'CREATE TABLE documents (name, data)', ...[...made].map(([n, s]) =>
+    `INSERT INTO documents VALUES ('${n}', X'${Buffer.from(s.state).toString('hex')}')`))
+  good(importInto(data, dir))
+  sameBoards(data, docsOf(made))
+  for (const [name, doc] of exported(data, 'v2')) sameDoc(doc, made.get(name).doc, name)
+  for (const to of ['v1', 'v2']) {
+    const out = fresh('out'), back = fresh('data')
+    good(run('export', '--to', to, '--output', out, data))
+    good(importInto(back, out))
+    sameBoards(back, docsOf(made))
+    const twice = run('export', '--to', to, '--output', out, data)
+    assert(twice.status === 1 && twice.err.split('--force').length === names.length + 1, twice.err)
+    good(run('export', '--to', to, '--force', '--output', out, data))
+  }
+  const out = fresh('out')
+  good(run('export', '--to', 'json', '--output', out, data, 'plan'))
+  const json = JSON.parse(fs.readFileSync(path.join(out, 'plan.json'))), { doc } = made.get('plan')
+  const want = { t: doc.getText('t').toDelta(), m: doc.getMap('m').toJSON(), a: doc.getArray('a').toJSON(), x: doc.getXmlFragment('x').toString() }
+  const same = (a, b) => JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort())
+  assert(same({ ...json, m: 0 }, { ...want, m: 0 }) && same(json.m, want.m), () => `${JSON.stringify(json)}\n${JSON.stringify(want)}`)
+  assert(fs.readdirSync(out).length === 1, 'only the one that was named')
+  const missing = run('export', '--to', 'v1', '--output', fresh('out'), data, 'nope', 'plan')
+  assert(missing.status === 1 && /nope.*no such board/.test(missing.err), missing.err)
+  const plain = importInto(fresh('data'), out)
+  assert(plain.status === 1, 'JSON is no source')
+})
+
+test('export and a dry run work beside the server; an import names the one who has the folder', async () => {
+  const data = fresh('data'), source = write(fresh('plan.bin'), sample(1).state)
+  good(importInto(data, source))
+  const server = start('serve', '--listen', '127.0.0.1:0', '--data', data)
+  await until(() => /http:/.test(fs.existsSync(path.join(data, 'lock')) ? fs.readFileSync(path.join(data, 'lock'), 'utf8') : '') ||
+    run('import', source, data).status === 1, 'the server')
+  const refused = run('import', source, data)
+  assert(refused.status === 1 && /gesso serve/.test(refused.err), refused.err)
+  counts(importInto(data, source, '--dry-run'), { same: 1 })
+  good(run('export', '--to', 'v1', '--output', fresh('out'), data))
+  server.child.kill('SIGTERM')
+  await server.done
+})
+
+test('help, and command lines that are wrong', () => {
+  for (const verb of ['import', 'export']) {
+    const r = run(verb, '--help')
+    assert(r.status === 0 && r.out.startsWith('Usage: gesso'), r.out)
+  }
+  for (const args of [['import'], ['import', 'a'], ['import', 'a', 'b', 'c'], ['import', '--from', 'nonsense', 'a', 'b'], ['export'],
+    ['export', 'a'], ['export', '--to', 'nonsense', '-o', 'x', 'a'], ['export', '--to', 'v1', 'a']]) {
+    const r = run(...args)
+    assert(r.status === 2 && r.err.length > 0, `${args.join(' ')}: ${r.status} ${r.err}`)
+  }
+  const r = run('import', fresh('nowhere'), fresh('data'))
+  assert(r.status === 1 && /No such file/.test(r.err), r.err)
+})
+
 const failed = await runAll(option('only'))
 process.exit(failed === 0 ? 0 : 1)
