@@ -8,7 +8,7 @@
 #   make installed    what is installed, the examples, the engine in one file
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
-#   make bench        a table beside Yjs, 2 minutes      make bench-all   all of it, half an hour
+#   make bench        beside Yjs and SQLite, 3 minutes  make bench-all   all of it, half an hour
 #   make cover        coverage report
 #   make lint         layers, sizes, form, cppcheck      make check     what CI runs, all of it, here
 #
@@ -110,9 +110,11 @@ fuzz-smoke:
 
 bench: all tests/interop/node_modules/.package-lock.json
 	node bench/run.mjs --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
+	$(BUILD)/bench/bench_store
 
 bench-all: all tests/interop/node_modules/.package-lock.json
 	node bench/run.mjs --build $(BUILD) --all $(if $(TRACE),--trace $(TRACE)) $(if $(ALSO),--also $(ALSO))
+	$(BUILD)/bench/bench_store --hours 24
 
 # The exported symbols are checked where the library is built.
 lint: all

@@ -160,11 +160,13 @@ typedef struct gesso_board_load {
   const char *message;        /* a sentence, never NULL */
   gesso_bytes board;
   uint64_t generation;        /* of the board; 0 when it does not exist. Never 0 otherwise */
-  gesso_bytes state;          /* FOUND: the compacted state, an update v1; empty when there is none yet */
+  gesso_bytes state;          /* FOUND: the compacted state, an update of state_version; empty when there is none yet */
   const gesso_bytes *updates; /* FOUND: what was journalled since, updates v1 in order of arrival */
   size_t update_count;
   gesso_doc *doc;             /* FOUND: a document made of all that (the storage thread built it to
                                  verify the bytes). The library's, unless taken */
+  uint32_t state_version;     /* encoding of `state`: 1 or 2, for gesso_doc_apply_v1 or _v2 */
+  uint32_t pad;
 } gesso_board_load;
 
 typedef void (*gesso_load_fn)(void *ctx, gesso_board_load *load);

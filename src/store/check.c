@@ -204,7 +204,7 @@ static gesso_status build(const check *c, const gs_stored_state *state, const gs
                           const char **why)
 {
   gs_built built;
-  gesso_status s = gs_build(NULL, c->doc_memory_max, state, rows, n, false, &built);
+  gesso_status s = gs_build(NULL, c->doc_memory_max, state, rows, n, &built);
   *why = built.why;
   gs_built_finish(&built);
   return s;

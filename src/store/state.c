@@ -128,10 +128,10 @@ static gesso_status add_row(gs_built *out, const gs_stored_row *row)
 }
 
 gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_stored_state *state,
-                      const gs_stored_row *rows, size_t row_count, bool v1, gs_built *out)
+                      const gs_stored_row *rows, size_t row_count, gs_built *out)
 {
   *out = (gs_built){ .alloc = al, .why = "" };
-  out->state.alloc = out->state_v1.alloc = al;
+  out->state.alloc = al;
   out->state_enc = state == NULL ? GS_ENC_V1 : gs_enc_update(state->enc);
   out->doc = new_doc(al, doc_memory_max);
   if (out->doc == NULL) {
@@ -159,10 +159,6 @@ gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const 
       }
       gesso_buffer_free(&sv);
     }
-    if (s == GESSO_OK && v1 && out->state_enc != GS_ENC_V1) {
-      s = gesso_doc_encode_v1(out->doc, (gesso_bytes){ NULL, 0 }, &out->state_v1, NULL);
-      out->why = "not enough memory for the state";
-    }
   }
   for (size_t i = 0; s == GESSO_OK && i < row_count; i++)
     s = add_row(out, &rows[i]);
@@ -173,7 +169,6 @@ void gs_built_finish(gs_built *built)
 {
   gesso_doc_destroy(built->doc);
   gesso_buffer_free(&built->state);
-  gesso_buffer_free(&built->state_v1);
   gs_free(built->alloc, built->updates, (size_t)built->update_cap * sizeof *built->updates);
   *built = (gs_built){ .alloc = built->alloc };
 }

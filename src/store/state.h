@@ -60,19 +60,17 @@ typedef struct gs_built {
   const gesso_allocator *alloc;
   gesso_doc *doc;         /* state and journal applied */
   gesso_buffer state;     /* decompressed; empty when there is no row */
-  gesso_buffer state_v1;  /* the same as update v1, when that was asked for and it is not */
   int state_enc;          /* GS_ENC_V1 or GS_ENC_V2 */
   gesso_bytes *updates;   /* borrowed from the rows */
   uint32_t update_count, update_cap;
   const char *why;        /* static text; after a failure */
 } gs_built;
 
-/* `state` may be NULL (none yet). `v1`: the state is wanted as update v1. The rows' bytes are borrowed as long as
- * `out` lives. On failure
- * out->why says what is wrong and the rest is to be finished all the same.
+/* `state` may be NULL (none yet). The rows' bytes are borrowed as long as `out` lives. On failure out->why says what is wrong
+ * and the rest is to be finished all the same.
  * CORRUPT, TRUNCATED, RANGE, LIMIT, VERSION: the bytes; NOMEM. */
 gesso_status gs_build(const gesso_allocator *al, uint64_t doc_memory_max, const gs_stored_state *state,
-                      const gs_stored_row *rows, size_t row_count, bool v1, gs_built *out);
+                      const gs_stored_row *rows, size_t row_count, gs_built *out);
 void gs_built_finish(gs_built *built);
 
 /* A new row of board_states. */

@@ -129,7 +129,7 @@ static gesso_status read_and_build(gesso_persistence *p, gs_board_reader *rd, gs
     return GESSO_E_DELETED;
   }
   s = gs_build(p->alloc, p->options.doc_memory_max, r->rows.board.has_state ? &r->rows.state : NULL, r->rows.rows,
-               r->rows.row_count, op->kind == GS_OP_LOAD, &r->built);
+               r->rows.row_count, &r->built);
   r->why = r->built.why;
   return s;
 }
@@ -145,8 +145,8 @@ static void answer_load(gesso_persistence *p, gs_op *op)
   switch (op->status) {
   case GESSO_OK:
     l->result = GESSO_LOAD_FOUND;
-    l->state = r->built.state_v1.len != 0 ? (gesso_bytes){ r->built.state_v1.data, r->built.state_v1.len }
-                                           : (gesso_bytes){ r->built.state.data, r->built.state.len };
+    l->state = (gesso_bytes){ r->built.state.data, r->built.state.len };
+    l->state_version = r->built.state_enc == GS_ENC_V2 ? 2 : 1;
     l->updates = r->built.updates;
     l->update_count = r->built.update_count;
     l->doc = r->built.doc;

@@ -189,9 +189,30 @@ static void on_done(void *ctx, gesso_status status)
   o->status = status;
 }
 
+/* The bytes that a load hands out are what its document was made of. */
+static void compare_with_bytes(const gesso_board_load *load)
+{
+  gesso_buffer a, b;
+  gesso_doc *doc = gesso_doc_create(NULL);
+  if (load->state.len != 0)
+    assert_int_equal(load->state_version == 2 ? gesso_doc_apply_v2(doc, load->state, NULL)
+                                              : gesso_doc_apply_v1(doc, load->state, NULL), GESSO_OK);
+  for (size_t i = 0; i < load->update_count; i++)
+    assert_int_equal(gesso_doc_apply_v1(doc, load->updates[i], NULL), GESSO_OK);
+  assert_int_equal(gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &a, NULL), GESSO_OK);
+  assert_int_equal(gesso_doc_encode_v1(load->doc, (gesso_bytes){ NULL, 0 }, &b, NULL), GESSO_OK);
+  assert_int_equal(a.len, b.len);
+  assert_memory_equal(a.data, b.data, a.len);
+  gesso_buffer_free(&a);
+  gesso_buffer_free(&b);
+  gesso_doc_destroy(doc);
+}
+
 static void on_load(void *ctx, gesso_board_load *load)
 {
   outcome *o = ctx;
+  if (load->result == GESSO_LOAD_FOUND)
+    compare_with_bytes(load);
   o->done = true;
   *o->load = (loaded){ .result = load->result,
                        .status = load->status,

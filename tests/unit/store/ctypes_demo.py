@@ -34,7 +34,7 @@ class Load(c.Structure):
     _fields_ = [
         ("result", c.c_int), ("status", c.c_int), ("message", c.c_char_p), ("board", Bytes),
         ("generation", c.c_uint64), ("state", Bytes), ("updates", c.c_void_p), ("update_count", c.c_size_t),
-        ("doc", c.c_void_p)]
+        ("doc", c.c_void_p), ("state_version", c.c_uint32), ("pad", c.c_uint32)]
 
 
 class Value(c.Structure):
