@@ -52,4 +52,19 @@ static inline bool fuzz_same(gesso_bytes a, gesso_bytes b)
   return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* A part of the input in memory of its own, so that a sanitizer sees every read past its end. */
+static inline gesso_bytes fuzz_own(const uint8_t *data, size_t size)
+{
+  uint8_t *own = (uint8_t *)malloc(size > 0 ? size : 1);
+  FUZZ_CHECK(own != NULL);
+  if (size > 0)
+    memcpy(own, data, size);
+  return (gesso_bytes){ own, size };
+}
+
+static inline void fuzz_free(gesso_bytes own)
+{
+  free((void *)(uintptr_t)own.data);
+}
+
 #endif

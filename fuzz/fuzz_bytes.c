@@ -352,12 +352,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (flags & PAIR) {
     size_t len = (size_t)(data[3] | data[4] << 8);
     gesso_bytes all = { data + 5, size - 5 };
-    gesso_bytes pair[3] = { { all.data, GS_MIN(len, all.len) }, { all.data + GS_MIN(len, all.len), all.len - GS_MIN(len, all.len) } };
+    len = GS_MIN(len, all.len);
+    gesso_bytes pair[3] = { fuzz_own(all.data, len), fuzz_own(all.data + len, all.len - len) };
     gesso_buffer out = { 0 };
     bool ok = is_update(pair[0]) && is_update(pair[1]);
     pair[2] = pair[0];
     FUZZ_CHECK(!merge(pair, flags & BACKWARDS ? 3 : 2, &out) || ok);
     gesso_buffer_free(&out);
+    fuzz_free(pair[0]);
+    fuzz_free(pair[1]);
     return 0;
   }
   if (!is_update(update))

@@ -98,13 +98,18 @@ static void run(gs_buf *out, const uint8_t *data, size_t size, uint64_t body_max
   fuzz_memory_init(&fm, MEMORY_MAX);
   gs_http_parser hp;
   gs_http_parser_init(&hp, &fm.alloc);
-  size_t at = 0, end = 0, from = 0;
+  size_t at = 0, start = 0, end = 0, from = 0;
+  gesso_bytes piece = { NULL, 0 };
   bool again = false;
   for (bool over = false; !over && (at < size || again);) {
-    if (at == end)
+    if (at == end) {
       end = at + next_piece(&c, size - at);
+      fuzz_free(piece);
+      piece = fuzz_own(data + (at < size ? at : 0), end - at);
+      start = at;
+    }
     size_t used = 0;
-    gs_http_event ev = gs_http_parser_feed(&hp, at < size ? data + at : data, end - at, &used);
+    gs_http_event ev = gs_http_parser_feed(&hp, piece.data + (at - start), end - at, &used);
     FUZZ_CHECK(used <= end - at);
     at += used;
     again = ev == GS_HTTP_ON_HEAD;
@@ -137,6 +142,7 @@ static void run(gs_buf *out, const uint8_t *data, size_t size, uint64_t body_max
     }
   }
   gs_http_parser_finish(&hp);
+  fuzz_free(piece);
   FUZZ_CHECK(fm.held == 0);
 }
 

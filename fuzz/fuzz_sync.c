@@ -176,7 +176,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
       FUZZ_CHECK(s == GESSO_OK || s == GESSO_E_LIMIT || s == GESSO_E_USAGE);
     } else {
       size_t len = (size_t)gs_read_u8(&in) | (size_t)(gs_read_u8(&in) & 3) << 8;
-      gesso_bytes frame = gs_read_raw(&in, GS_MIN(len, gs_reader_left(&in)));
+      gesso_bytes raw = gs_read_raw(&in, GS_MIN(len, gs_reader_left(&in)));
+      gesso_bytes frame = fuzz_own(raw.data, raw.len);
       (void)gs_dialect_of(frame, frame);
       gs_reader rd = gs_reader_of(frame);
       gs_message m;
@@ -191,6 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         take_part(self, m.body, now, s);
       }
       FUZZ_CHECK(rd.err == GESSO_OK || rd.err_offset <= frame.len);
+      fuzz_free(frame);
     }
     FUZZ_CHECK(gs_awareness_check(aw));
     check_self(self, present);

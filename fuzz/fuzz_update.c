@@ -197,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   size -= 3;
   if (cut > size)
     cut = size;
-  gesso_bytes one = { data, cut }, two = { data + cut, size - cut };
+  gesso_bytes one = fuzz_own(data, cut), two = fuzz_own(data + cut, size - cut);
   gesso_doc *doc = make(how);
   gesso_doc *mirror = NULL;
   lost = 0;
@@ -246,5 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gesso_doc_destroy(mirror);
   }
   gesso_doc_destroy(doc);
+  fuzz_free(one);
+  fuzz_free(two);
   return 0;
 }

@@ -153,7 +153,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     t = i == 0 ? root : t;
   }
   FUZZ_CHECK((how & 2) == 0 || gesso_doc_observe_subdocs(doc, on_subdocs, NULL, &sub) == GESSO_OK);
-  (void)!gesso_doc_apply_v1(doc, (gesso_bytes){ data, cut }, NULL);
+  gesso_bytes first = fuzz_own(data, cut);
+  (void)!gesso_doc_apply_v1(doc, first, NULL);
+  fuzz_free(first);
 
   reader r = { .doc = doc };
   for (size_t i = 0; i < 4; i++)
@@ -172,7 +174,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_places(doc, r.types[i]);
   gesso_buffer update;
   gesso_doc_begin(doc);
-  (void)!gesso_text_apply_delta(doc, t, (gesso_bytes){ data + cut, size - cut });
+  gesso_bytes delta = fuzz_own(data + cut, size - cut);
+  (void)!gesso_text_apply_delta(doc, t, delta);
+  fuzz_free(delta);
   (void)gesso_doc_commit(doc, &update);
   gesso_buffer_free(&update);
   check(doc);

@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/poison.h"
 
 #include <string.h>
 
@@ -19,19 +20,21 @@ void *gs_arena_alloc(gs_arena *arena, size_t n)
 {
   if (n > SIZE_MAX / 2)
     return NULL;
-  n = (n + align - 1) / align * align;
+  size_t part = (n + align - 1) / align * align + GS_RED_ZONE;
   block *b = arena->last;
-  if (b == NULL || b->size - b->used < n) {
+  if (b == NULL || b->size - b->used < part) {
     size_t size = b == NULL ? FIRST_BLOCK : GS_MIN(b->size * 2, (size_t)LARGEST_BLOCK);
-    size = GS_MAX(size, HEADER + n);
+    size = GS_MAX(size, HEADER + part);
     block *fresh = gs_alloc(arena->al, size);
     if (fresh == NULL)
       return NULL;
     *fresh = (block){ .before = b, .al = arena->al, .size = size, .used = HEADER };
     arena->last = b = fresh;
+    GS_POISON((uint8_t *)b + HEADER, size - HEADER);
   }
   uint8_t *p = (uint8_t *)b + b->used;
-  b->used += n;
+  b->used += part;
+  GS_UNPOISON(p, n);
   return p;
 }
 
@@ -72,6 +75,7 @@ void gs_arena_free_detached(void *handle)
 {
   for (block *b = handle, *before; b != NULL; b = before) {
     before = b->before;
+    GS_UNPOISON(b, b->size);
     gs_free(b->al, b, b->size);
   }
 }

@@ -233,7 +233,7 @@ gesso_status gesso_query_parse(const gesso_allocator *alloc, gesso_bytes path, g
   parser p = { .q = q };
   if (q != NULL) {
     q->alloc = alloc;
-    q->text = gs_alloc(alloc, path.len + 1);
+    q->text = gs_alloc(alloc, GS_MAX(path.len, (size_t)1));
   }
   if (q == NULL || q->text == NULL) {
     p.err = GESSO_E_NOMEM;
@@ -267,6 +267,6 @@ void gesso_query_destroy(gesso_query *q)
   gs_free(q->alloc, q->steps, q->steps_cap * sizeof *q->steps);
   gs_free(q->alloc, q->names, q->names_cap * sizeof *q->names);
   gs_free(q->alloc, q->indexes, q->indexes_cap * sizeof *q->indexes);
-  gs_free(q->alloc, q->text, q->text_len + 1);
+  gs_free(q->alloc, q->text, GS_MAX(q->text_len, (size_t)1));
   gs_free(q->alloc, q, sizeof *q);
 }

@@ -1,0 +1,26 @@
+/* Memory that must not be touched, told to AddressSanitizer: pools and arenas hand out parts of larger
+ * blocks, and without this it would see no read past the end of a part. Nothing in other builds. */
+#ifndef GS_BASE_POISON_H
+#define GS_BASE_POISON_H
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GS_POISONED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(GS_POISONED)
+#define GS_POISONED 1
+#endif
+
+#ifdef GS_POISONED
+#include <sanitizer/asan_interface.h>
+#define GS_RED_ZONE 16u /* bytes between two parts of a block */
+#define GS_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define GS_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define GS_RED_ZONE 0u
+#define GS_POISON(p, n) ((void)(p), (void)(n))
+#define GS_UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+#endif
