@@ -127,7 +127,7 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_doc_state_vector_json(gesso_doc *doc
 
 /* What is waiting for missing dependencies, as JSON:
  * {"structs": {"<client id>": [[clock, end], ...]}, "deletes": {"<client id>": [[clock, end], ...]}}
- * with half-open, sorted, maximal ranges. NOMEM. */
+ * with half-open, sorted, maximal ranges, clients in ascending order. NOMEM. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_doc_pending_json(gesso_doc *doc, gesso_buffer *out);
 
 /* The structs that wait, as one v1 update without deletions (Yjs: store.pendingStructs.update); empty when none

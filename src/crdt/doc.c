@@ -10,6 +10,7 @@
 #include "wire/json.h"
 #include "wire/utf8.h"
 
+#include <stdlib.h>
 #include <sys/random.h>
 
 /* Every allocation of a document goes through here, so that its cap holds and its size is known. */
@@ -186,16 +187,30 @@ void gesso_doc_get_stats(const gesso_doc *doc, gesso_doc_stats *out)
     out->clients += doc->clients[i].clock > 0;
 }
 
-static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t)
+typedef struct waiting_client {
+  uint64_t id;
+  uint32_t client;
+} waiting_client;
+
+static int by_waiting_id(const void *a, const void *b)
 {
+  uint64_t x = ((const waiting_client *)a)->id, y = ((const waiting_client *)b)->id;
+  return x < y ? -1 : x > y;
+}
+
+/* `v` has room for all clients. */
+static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t, waiting_client *v)
+{
+  uint32_t n = 0;
+  for (uint32_t client = 1; client < doc->nclients; client++)
+    if (gs_ptree_from(t, client, 0) != 0)
+      v[n++] = (waiting_client){ doc->clients[client].id, client };
+  if (n > 1)
+    qsort(v, n, sizeof *v, by_waiting_id);
   gs_buf_put(buf, '{');
-  bool first_client = true;
-  for (uint32_t client = 1; client < doc->nclients; client++) {
-    uint32_t node = gs_ptree_from(t, client, 0);
-    if (node == 0)
-      continue;
-    gs_buf_printf(buf, "%s\"%llu\":[", first_client ? "" : ",", (unsigned long long)doc->clients[client].id);
-    first_client = false;
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t client = v[i].client, node = gs_ptree_from(t, client, 0);
+    gs_buf_printf(buf, "%s\"%llu\":[", i == 0 ? "" : ",", (unsigned long long)v[i].id);
     bool first = true;
     while (node != 0) {
       uint32_t at = t->v[node].clock, end = at + t->v[node].len;
@@ -212,12 +227,16 @@ static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t)
 gesso_status gesso_doc_pending_json(gesso_doc *doc, gesso_buffer *out)
 {
   *out = (gesso_buffer){ .alloc = doc->mem.inner };
+  waiting_client *v = gs_alloc(doc->mem.inner, doc->nclients * sizeof *v);
+  if (v == NULL)
+    return GESSO_E_NOMEM;
   gs_buf buf = gs_buf_make(doc->mem.inner);
   gs_buf_puts(&buf, "{\"structs\":");
-  write_ranges(doc, &buf, &doc->pending->structs);
+  write_ranges(doc, &buf, &doc->pending->structs, v);
   gs_buf_puts(&buf, ",\"deletes\":");
-  write_ranges(doc, &buf, &doc->pending->dels);
+  write_ranges(doc, &buf, &doc->pending->dels, v);
   gs_buf_put(&buf, '}');
+  gs_free(doc->mem.inner, v, doc->nclients * sizeof *v);
   gesso_status st = buf.err;
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);

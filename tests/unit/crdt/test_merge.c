@@ -199,6 +199,35 @@ static void what_waits_can_be_taken_along(void **state)
   gesso_doc_destroy(c);
 }
 
+/* Whoever came first: what is compared must not depend on it. */
+static void those_who_wait_are_told_in_order_of_their_ids(void **state)
+{
+  (void)state;
+  gesso_doc *b = doc_of(9);
+  static const uint64_t ids[] = { 5, 3, 7 };
+  for (size_t i = 0; i < 3; i++) {
+    gesso_doc *a = doc_of(ids[i]);
+    gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT);
+    gesso_buffer second;
+    type_in(a, t, 0, "hello");
+    gesso_doc_begin(a);
+    type_in(a, t, 5, " world");
+    cut_out(a, t, 0, 1);
+    assert_int_equal(gesso_doc_commit(a, &second), GESSO_OK);
+    apply(b, view(second));
+    gesso_buffer_free(&second);
+    gesso_doc_destroy(a);
+  }
+  static const char want[] = "{\"structs\":{\"3\":[[5,11]],\"5\":[[5,11]],\"7\":[[5,11]]},"
+                             "\"deletes\":{\"3\":[[0,1]],\"5\":[[0,1]],\"7\":[[0,1]]}}";
+  gesso_buffer pending;
+  assert_int_equal(gesso_doc_pending_json(b, &pending), GESSO_OK);
+  assert_int_equal(pending.len, sizeof want - 1);
+  assert_memory_equal(pending.data, want, pending.len);
+  gesso_buffer_free(&pending);
+  gesso_doc_destroy(b);
+}
+
 static void a_transaction_gives_one_update(void **state)
 {
   (void)state;
@@ -290,6 +319,7 @@ int main(void)
     cmocka_unit_test(updates_wait_for_what_is_missing),
     cmocka_unit_test(a_deletion_waits_for_its_text),
     cmocka_unit_test(what_waits_can_be_taken_along),
+    cmocka_unit_test(those_who_wait_are_told_in_order_of_their_ids),
     cmocka_unit_test(a_transaction_gives_one_update),
     cmocka_unit_test(formats_begin_and_end),
     cmocka_unit_test(of_a_struct_that_is_partly_known_the_rest_is_taken),
