@@ -85,7 +85,7 @@ typedef struct gesso_persistence_options {
   uint64_t journal_bytes_max;   /* cap of all journals together; max(16 MB, a quarter of all states) */
   uint64_t wal_bytes_max;       /* size past which the write-ahead log is emptied by force; 64 MB. From an
                                    eighth of that on it is copied into the database */
-  uint64_t queue_bytes_max;     /* updates in memory that wait for the disk; 256 MB */
+  uint64_t queue_bytes_max;     /* updates in memory that wait for the disk, one larger one aside; 256 MB */
   uint64_t doc_memory_max;      /* memory of one document while it is loaded or folded; 0: no limit */
   uint32_t group_window_us;     /* at least this long between two commits of a busy store; 1000 */
   const char *owner;            /* who writes, for the message to a second writer: "gesso serve" */

@@ -34,18 +34,16 @@ gs_backend *gs_backend_create(const gesso_allocator *al, const char *folder, boo
                               const gs_vfs_hooks *hooks);
 void gs_backend_destroy(gs_backend *be);
 
-/* Opens the writer's connection: migrates (unless `no_migrate`), empties the write-ahead log into the
- * database so that everything found is on the disk, and walks the journal. *next_id exceeds every
- * journal id and every `upto`. `why`: static text. */
+/* Opens the writer's connection: drops what the kernel believes to be in the log (after a failed sync that is more than
+ * the disk has, and the failure may have been an earlier process's), migrates (unless `no_migrate`), empties the
+ * write-ahead log into the database so that everything found is on the disk, and walks the journal. *next_id exceeds
+ * every journal id and every `upto`. `why`: static text. */
 gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next_id,
                              const char **why);
 
 /* Closes every connection, readers' included. `last`: also fold the write-ahead log away. Otherwise
  * the log stays as it is, for the next open to recover. */
 void gs_backend_close(gs_backend *be, bool last);
-
-/* A failed sync leaves the kernel's copy of the log in doubt: after close, before the next open. */
-void gs_backend_distrust(gs_backend *be);
 
 /* --- the writer. Between begin and commit; all or nothing --- */
 gesso_status gs_backend_begin(gs_backend *be);

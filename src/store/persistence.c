@@ -183,8 +183,8 @@ static gesso_status submit(gesso_persistence *p, gs_op *op, bool held)
     s = GESSO_E_CLOSED;
   else if (append && !held && p->health == GESSO_E_FULL)
     s = GESSO_E_FULL;
-  else if (append && !held && p->stats.queue_bytes + op->size > p->options.queue_bytes_max)
-    s = GESSO_E_LIMIT;
+  else if (append && !held && p->stats.queue_bytes != 0 && p->stats.queue_bytes + op->size > p->options.queue_bytes_max)
+    s = GESSO_E_LIMIT; /* but not when nothing waits: one update larger than the limit would be refused for ever */
   if (s == GESSO_OK) {
     op->arrival = ++p->arrivals;
     if (append) {

@@ -178,11 +178,23 @@ static int next_id(sqlite3 *db, uint64_t *out)
   return rc;
 }
 
+/* A sync that failed, here or in an earlier process, leaves the kernel with pages that it calls clean and that the disk
+ * may not have. Only the log: the pages of the database that matter are copied out of it once more, as the next open
+ * builds a new index of the log in which nothing counts as copied yet. */
+static void distrust_log(gs_backend *be)
+{
+  char path[PATH_MAX];
+  (void)snprintf(path, sizeof path, "%s/gesso.db-wal", be->folder);
+  gs_vfs_forget(path);
+}
+
 gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next,
                              const char **why)
 {
   assert(be->writer == NULL);
   *why = "the database cannot be opened; check the disk, the folder's rights and the room left";
+  if (!be->read_only)
+    distrust_log(be);
   int rc = gs_sql_open(be->folder, gs_vfs_name(be->vfs), be->read_only ? GS_SQL_READER : GS_SQL_WRITER, &be->writer);
   if (rc != SQLITE_OK) {
     gesso_status s = gs_sql_status(rc);
@@ -276,15 +288,6 @@ void gs_backend_close(gs_backend *be, bool last)
     (void)sqlite3_db_config(be->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
   (void)sqlite3_close(be->writer);
   be->writer = NULL;
-}
-
-void gs_backend_distrust(gs_backend *be)
-{
-  /* Only the log: the pages of the database that matter are copied out of it once more, as the next
-   * open builds a new index of the log in which nothing counts as copied yet. */
-  char path[PATH_MAX];
-  (void)snprintf(path, sizeof path, "%s/gesso.db-wal", be->folder);
-  gs_vfs_forget(path);
 }
 
 /* --- transactions --- */

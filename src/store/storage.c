@@ -239,19 +239,25 @@ static gesso_status open_backend(gesso_persistence *p)
   return s;
 }
 
+static void take_saves_back(void *ctx, gs_board *b)
+{
+  gs_op_list_push_all(ctx, &b->saves);
+  b->fold_forced = false;
+}
+
 /* A failed sync is never asked for again: what the kernel still holds may be less than what it took.
  * Close, forget its copy, recover what is really there, make that safe, and write everything that
- * was not acknowledged once more. */
+ * was not acknowledged once more. The rows get new ids by that, so saves that wait for one ask again. */
 static void reopen(gesso_persistence *p)
 {
   gs_op_list again = { NULL, NULL };
   gs_backend_close(p->backend, false);
-  gs_backend_distrust(p->backend);
   p->opened = false;
   (void)pthread_mutex_lock(&p->lock);
   gs_op_list_push_all(&again, &p->unsynced);
   p->stats.reopens++;
   (void)pthread_mutex_unlock(&p->lock);
+  gs_boards_each(&p->boards, take_saves_back, &again);
   gs_op_list_push_all(&again, &p->todo);
   p->todo = again;
   gesso_status s = open_backend(p);
@@ -478,8 +484,10 @@ static void take_in(gesso_persistence *p, gs_op_list *incoming)
       p->retry_at_ms = 0;            /* try at once */
       op->need = p->failed_saves;    /* those that failed before were told so */
     }
-    if (op->kind == GS_OP_FOLD || op->back)
+    if (op->kind == GS_OP_FOLD || op->back) {
       p->folds_running--;
+      p->look_at_boards = true; /* some may have waited for one to end */
+    }
     gs_op_list_push(&p->todo, op);
   }
 }

@@ -57,7 +57,6 @@ void *gs_sync_main(void *ctx)
       continue;
     }
     /* After a reopening meanwhile, what is left in the list has later numbers. */
-    p->synced_seq = GS_MAX(p->synced_seq, target);
     while (p->unsynced.first != NULL && p->unsynced.first->seq <= target)
       gs_op_list_push(&synced, gs_op_list_pop(&p->unsynced));
     if (p->health != GESSO_OK || p->closing)
@@ -65,6 +64,8 @@ void *gs_sync_main(void *ctx)
     (void)pthread_mutex_unlock(&p->lock);
     gs_op_complete_all(p, &synced);
     (void)pthread_mutex_lock(&p->lock);
+    /* Not before: an op that has nothing to wait for completes at once, and must not overtake these. */
+    p->synced_seq = GS_MAX(p->synced_seq, target);
   }
   (void)pthread_mutex_unlock(&p->lock);
   return NULL;

@@ -256,6 +256,20 @@ static void too_much_in_the_queue_is_refused(void **state)
   gesso_buffer_free(&u);
 }
 
+static void an_update_larger_than_the_queue_is_taken_when_nothing_waits(void **state)
+{
+  store *s = *state;
+  static char long_value[5000];
+  memset(long_value, 'v', sizeof long_value - 1);
+  (void)store_close(s);
+  s->options.queue_bytes_max = 4000;
+  store_open(s);
+  gesso_buffer u = update_set(1, "k", long_value);
+  assert_int_equal(store_append(s, "a", (gesso_bytes){ u.data, u.len }), GESSO_OK);
+  assert_int_equal(store_stats(s).queue_bytes, 0);
+  gesso_buffer_free(&u);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -268,6 +282,7 @@ int main(void)
     T(closing_with_a_dead_disk_says_what_was_lost),
     T(a_slow_disk_holds_the_acknowledgement_only),
     T(too_much_in_the_queue_is_refused),
+    T(an_update_larger_than_the_queue_is_taken_when_nothing_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,6 +351,28 @@ static void drag(store *s, bool two_keys)
   gesso_doc_destroy(l.doc);
 }
 
+/* The fold is compared with what it was made of, in which the clients stand in another order. */
+static void a_board_with_updates_of_many_that_wait_is_folded(void **state)
+{
+  store *s = *state;
+  for (uint64_t client = 5; client >= 3; client--) {
+    gesso_doc_options o = { .size = sizeof o, .client_id = client };
+    gesso_doc *doc = gesso_doc_create(&o);
+    gesso_type m = gesso_doc_root(doc, text("m"), GESSO_MAP);
+    gesso_value v = { .kind = GESSO_VALUE_BOOL, .number = 1 };
+    gesso_buffer second = { 0 };
+    assert_int_equal(gesso_map_set(doc, m, text("first"), v, NULL), GESSO_OK);
+    gesso_doc_begin(doc);
+    assert_int_equal(gesso_map_set(doc, m, text("second"), v, NULL), GESSO_OK);
+    assert_int_equal(gesso_doc_commit(doc, &second), GESSO_OK);
+    assert_int_equal(store_append(s, "b", (gesso_bytes){ second.data, second.len }), GESSO_OK);
+    assert_int_equal(store_save(s, "b"), GESSO_OK);
+    gesso_buffer_free(&second);
+    gesso_doc_destroy(doc);
+  }
+  assert_int_equal(store_stats(s).folds_failed, 0);
+}
+
 static void dragging_one_shape_does_not_fill_the_disk(void **state)
 {
   drag(*state, false);
@@ -377,6 +399,7 @@ int main(void)
     T(an_unknown_encoding_is_refused_and_kept),
     T(a_plain_row_without_checksums_is_readable),
     T(the_trash_is_emptied_when_its_time_is_over),
+    T(a_board_with_updates_of_many_that_wait_is_folded),
     T(dragging_one_shape_does_not_fill_the_disk),
     T(dragging_by_two_keys_does_not_either),
   };
