@@ -5,6 +5,7 @@
 #   make interop      against Yjs in node                make interop-asan
 #   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
 #   make port         files of other servers, in and out
+#   make sim          simulated days: SEEDS=10000, or one again: SEED=n
 #   make installed    what is installed, the examples, the engine in one file
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
@@ -26,7 +27,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 sim page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -48,7 +49,7 @@ page:
 	touch $@
 
 test: all
-	tools/meson-tests $(BUILD) --no-suite crash
+	tools/meson-tests $(BUILD) --no-suite crash --no-suite sim
 
 build-asan/build.ninja:
 	CC=clang meson setup build-asan -Dsmall_runs=true -Db_sanitize=address,undefined -Db_lundef=false \
@@ -95,6 +96,12 @@ slow-disk: all
 kill9: all tests/clients/node_modules/.package-lock.json
 	node tests/crash/kill9.mjs --gesso $(BUILD)/gesso
 	$(BUILD)/tests/crash/kill9_load --kills 200
+
+# Some hundred days and the planted bugs; or SEEDS of them; or one, with all that happens.
+SIM = $(BUILD)/tests/sim/sim
+sim: all
+	$(if $(SEED),$(SIM) --seed $(SEED) --verbose,$(if $(SEEDS),$(SIM) --seeds $(SEEDS) --jobs $(JOBS),\
+	  tools/meson-tests $(BUILD) --suite sim))
 
 page-test: page
 	tools/page-tests
