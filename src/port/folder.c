@@ -113,7 +113,7 @@ static gesso_status next(gs_port_source *s, gs_port_doc *d)
       /* It stands for a document that cannot be read, so that it is counted and told. */
       f->told = true;
       gs_port_doc_clear(d);
-      gs_port_name_of_path((const char *)f->file.b.data, &d->name);
+      gs_port_name_of_path(gs_port_text(&f->file), &d->name);
       gs_buf_write(&d->where, f->file.b.data, f->file.b.len);
       return d->name.err;
     }
@@ -124,7 +124,7 @@ static void read_it(gs_port_source *s, gs_port_doc *d)
 {
   folder *f = (folder *)s;
   if (f->told)
-    gs_port_damage(d, "%s", (const char *)f->why.b.data);
+    gs_port_damage(d, "%s", gs_port_text(&f->why));
   else
     gs_port_read(f->inner, d);
 }

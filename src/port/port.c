@@ -226,7 +226,7 @@ void gs_port_read(gs_port_source *s, gs_port_doc *d)
 
 const char *gs_port_why(const gs_port_source *s)
 {
-  return s->why.b.len == 0 ? "it cannot be read" : (const char *)s->why.b.data;
+  return s->why.b.len == 0 ? "it cannot be read" : gs_port_text(&s->why);
 }
 
 const char *gs_port_remark(const gs_port_source *s)

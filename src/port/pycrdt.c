@@ -34,7 +34,7 @@ static void step_failed(pycrdt *y, gs_port_doc *d, const char *table)
 {
   gs_buf why = gs_buf_make(NULL);
   (void)gs_database_failed(y->db, &why);
-  gs_port_damage(d, "%s: %s", table, why.b.data == NULL ? "out of memory" : (const char *)why.b.data);
+  gs_port_damage(d, "%s: %s", table, gs_port_text(&why));
   gs_buf_finish(&why);
 }
 

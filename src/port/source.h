@@ -62,7 +62,13 @@ void gs_port_damage(gs_port_doc *d, const char *fmt, ...) __attribute__((format(
 /* Replaces the text; a NUL follows its end. */
 void gs_port_set(gs_buf *text, const char *what);
 
-/* The same with one sentence. Returns `status`. */
+/* What was set; "" when memory was short for it. */
+static inline const char *gs_port_text(const gs_buf *text)
+{
+  return text->err != GESSO_OK || text->b.data == NULL ? "" : (const char *)text->b.data;
+}
+
+/* Sets it to one sentence. Returns `status`. */
 gesso_status gs_port_because(gs_buf *why, gesso_status status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* IO, NOTFOUND or LIMIT, with a sentence. */

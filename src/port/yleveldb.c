@@ -285,7 +285,7 @@ static void read_it(gs_port_source *s, gs_port_doc *d)
   }
   gs_buf why = gs_buf_make(NULL);
   if (failed(y->at, &why) != GESSO_OK)
-    gs_port_damage(d, "%s", (const char *)why.b.data);
+    gs_port_damage(d, "%s", gs_port_text(&why));
   gs_buf_finish(&why);
   check_vector(y, d, name);
   read_metadata(y, d, name);
