@@ -13,7 +13,7 @@
 #   make cover        coverage report
 #   make lint         layers, sizes, form, cppcheck      make check     what CI runs, all of it, here
 #
-#   make interop SEED=n | SESSIONS=n | BYTES=n | REPLAY=file  make bench TRACE=file
+#   make interop SEED=n | SESSIONS=n | BYTES=n | REPLAY=file  make bench TRACE=file PEER=libyrs.so
 #   PAGE=no builds without the page. JOBS=n compilers at once.
 
 BUILD ?= build
@@ -116,11 +116,11 @@ fuzz-smoke:
 	tools/fuzz-smoke $(SMOKE_SECS)
 
 bench: all tests/interop/node_modules/.package-lock.json
-	node bench/run.mjs --build $(BUILD) $(if $(TRACE),--trace $(TRACE))
+	node bench/run.mjs --build $(BUILD) $(if $(TRACE),--trace $(TRACE)) $(if $(PEER),--peer $(PEER))
 	$(BUILD)/bench/bench_store
 
 bench-all: all tests/interop/node_modules/.package-lock.json
-	node bench/run.mjs --build $(BUILD) --all $(if $(TRACE),--trace $(TRACE)) $(if $(ALSO),--also $(ALSO))
+	node bench/run.mjs --build $(BUILD) --all $(if $(TRACE),--trace $(TRACE)) $(if $(ALSO),--also $(ALSO)) $(if $(PEER),--peer $(PEER))
 	$(BUILD)/bench/bench_store --hours 24
 
 # The exported symbols are checked where the library is built.

@@ -20,72 +20,12 @@
 #include "gesso/types.h"
 #include "gesso/update.h"
 
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static _Noreturn void die(const char *what)
-{
-  fprintf(stderr, "bench_engine: %s\n", what);
-  exit(1);
-}
+#include "bench.h"
 
 static void must(gesso_status s)
 {
   if (s != GESSO_OK)
     die(gesso_status_text(s));
-}
-
-static double now_ms(void)
-{
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-/* --- input --- */
-
-struct input {
-  uint8_t *data;
-  size_t len, at;
-};
-
-static struct input read_file(const char *path)
-{
-  FILE *f = fopen(path, "rb");
-  if (f == NULL || fseek(f, 0, SEEK_END) != 0)
-    die("cannot open the input");
-  long len = ftell(f);
-  rewind(f);
-  struct input in = { .data = malloc((size_t)len + 1), .len = (size_t)len };
-  if (in.data == NULL || fread(in.data, 1, in.len, f) != in.len)
-    die("cannot read the input");
-  (void)fclose(f);
-  return in;
-}
-
-static uint32_t next_u32(struct input *in)
-{
-  if (in->len - in->at < 4)
-    die("the input ends too early");
-  uint32_t v = 0;
-  for (int i = 3; i >= 0; i--)
-    v = v << 8 | in->data[in->at + (size_t)i];
-  in->at += 4;
-  return v;
-}
-
-static gesso_bytes next_bytes(struct input *in)
-{
-  uint32_t n = next_u32(in);
-  if (in->len - in->at < n)
-    die("the input ends too early");
-  gesso_bytes b = { in->data + in->at, n };
-  in->at += n;
-  return b;
 }
 
 /* --- memory, counted --- */
@@ -254,14 +194,6 @@ static void apply(struct input in, bool fold)
   gesso_doc_destroy(doc);
 }
 
-static int by_size(const void *a, const void *b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-#define ROUNDS 21
-
 static gesso_doc *loaded(gesso_bytes state, bool v2)
 {
   gesso_doc *doc = gesso_doc_create(NULL);
@@ -297,12 +229,6 @@ static void heap(struct input in, bool v2)
   gesso_doc_destroy(doc);
   if (live != 0)
     die("memory is left");
-}
-
-static void print_median(double *ms, int rounds, size_t len)
-{
-  qsort(ms, (size_t)rounds, sizeof ms[0], by_size);
-  printf("{\"ms\": %.4f, \"bytes\": %zu}\n", ms[rounds / 2], len);
 }
 
 static void encode(struct input in, bool diff, bool v2, int rounds)
