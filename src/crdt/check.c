@@ -19,6 +19,8 @@ static const char *check_content(const gesso_doc *doc, const gs_item *it)
       (it->c.at > doc->text_len || it->c.bytes > doc->text_len - it->c.at))
     return "a content outside of the text";
   gesso_bytes c = gs_content(doc, it);
+  if ((kind == GS_STRING || kind == GS_ANY) && (it->head & GS_ITEM_INLINE) == 0 && c.len <= GS_INLINE_MAX)
+    return "a short content outside of its item";
   if (kind == GS_STRING)
     return gs_utf8_invalid_at(c) == c.len && gs_utf8_utf16_len(c) == it->len ? NULL : "the length of a string";
   if (kind == GS_ANY) {

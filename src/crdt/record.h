@@ -149,8 +149,8 @@ void gs_writer_close(gs_writer *w);
 
 /* --- from documents: update_write_v2.c --- */
 
-/* Puts a struct without its first `offset` elements. */
-void gs_put_item(const gesso_doc *doc, gs_writer *w, const gs_item *it, uint32_t offset);
+/* Puts a client's structs from a clock on, of which the first may be cut. clock < the client's. */
+void gs_put_items(const gesso_doc *doc, gs_writer *w, uint32_t client, uint32_t clock);
 struct gs_pnode;
 /* One of doc->pending->structs. */
 void gs_put_waiting(const gesso_doc *doc, gs_writer *w, const struct gs_pnode *node, uint32_t offset);

@@ -311,29 +311,35 @@ static gesso_status put_together(gs_columns_out *c, gs_buf *rest, gesso_buffer *
   gs_col_flush_uint(&c->lens);
   gs_strings_flush(&c->strings);
   gs_col_flush_uint(&c->strings.lens);
-  gs_buf text = gs_buf_make(rest->b.alloc), buf = gs_buf_make(rest->b.alloc);
-  gs_write_bytes(&text, gs_buf_bytes(&c->strings.text));
-  gs_buf_write(&text, c->strings.lens.buf.b.data, c->strings.lens.buf.b.len);
+  gs_buf buf = gs_buf_make(rest->b.alloc);
+  const gs_buf *const text = &c->strings.text;
   const gs_buf *columns[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
-                              &text, &c->parents.buf, &c->types.buf, &c->lens.buf };
+                              &c->strings.lens.buf, &c->parents.buf, &c->types.buf, &c->lens.buf };
   gesso_status st = rest->err;
-  size_t size = 1 + rest->b.len;
+  size_t size = 1 + rest->b.len + text->b.len + 10;
   for (size_t i = 0; i < GS_COUNT(columns); i++) {
     size += columns[i]->b.len + 10;
     st = st == GESSO_OK ? columns[i]->err : st;
   }
-  st = st == GESSO_OK ? c->strings.text.err : st;
-  st = st == GESSO_OK ? c->strings.lens.buf.err : st;
+  st = st == GESSO_OK ? text->err : st;
   if (st == GESSO_OK && gs_buf_room(&buf, size)) {
     gs_buf_put(&buf, 0);
-    for (size_t i = 0; i < GS_COUNT(columns); i++)
-      gs_write_bytes(&buf, gs_buf_bytes(columns[i]));
+    for (size_t i = 0; i < GS_COUNT(columns); i++) {
+      if (columns[i] == &c->strings.lens.buf) {
+        /* One column: the text, as varBytes, and the lengths. */
+        uint8_t bytes[10];
+        gs_write_varuint(&buf, (size_t)(gs_put_varuint(bytes, text->b.len) - bytes) + text->b.len + columns[i]->b.len);
+        gs_write_bytes(&buf, gs_buf_bytes(text));
+        gs_buf_write(&buf, columns[i]->b.data, columns[i]->b.len);
+      } else {
+        gs_write_bytes(&buf, gs_buf_bytes(columns[i]));
+      }
+    }
     gs_buf_write(&buf, rest->b.data, rest->b.len);
   }
   st = st == GESSO_OK ? buf.err : st;
   if (st == GESSO_OK)
     *out = gs_buf_take(&buf);
-  gs_buf_finish(&text);
   gs_buf_finish(&buf);
   return st;
 }

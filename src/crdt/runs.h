@@ -77,6 +77,19 @@ typedef struct gs_packed {
 gs_run_reader gs_run_open(const gesso_doc *doc, const gs_item *run);
 bool gs_run_next(gs_run_reader *r, gs_packed *out);
 
+/* The next one, when there is nothing to say of it but its slot, and its origin is the one before it there: that
+ * origin. Its clock was r->clock, its len is 1. False: ask gs_run_next. */
+static inline bool gs_run_plain(gs_run_reader *r, gs_id *origin)
+{
+  if (r->left_over == 0 || *r->rd.at >= GS_RUN_SLOTS || r->last[*r->rd.at].client == 0)
+    return false;
+  gs_id *last = &r->last[*r->rd.at++];
+  *origin = *last;
+  *last = (gs_id){ r->client, r->clock++ };
+  r->left_over--;
+  return true;
+}
+
 /* A walk over the structs of a client that sees packed ones too. */
 typedef struct gs_walk {
   const gesso_doc *doc;

@@ -163,15 +163,14 @@ typedef struct sink {
 
 static void write_structs(gesso_doc *doc, const sink *to, uint32_t client, uint32_t from)
 {
+  if (to->v2 != NULL) {
+    gs_put_items(doc, to->v2, client, from);
+    return;
+  }
   gs_walk w;
   gs_walk_start(&w, doc, client, from);
-  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w)) {
-    uint32_t offset = it->clock < from ? from - it->clock : 0;
-    if (to->v2 != NULL)
-      gs_put_item(doc, to->v2, it, offset);
-    else
-      write_item(doc, to->v1, it, offset, it->len, to->merged);
-  }
+  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w))
+    write_item(doc, to->v1, it, it->clock < from ? from - it->clock : 0, it->len, to->merged);
 }
 
 /* The structs from a clock on when they are few, as those of a transaction are: from the end, without a search.

@@ -151,63 +151,53 @@ size_t gs_jstr_bytes(gs_jstr s)
 
 void gs_col_new_rle(gs_col_writer *c, uint8_t value)
 {
-  if (c->some)
+  if (c->run > 0)
     gs_write_varuint(&c->buf, c->run - 1);
   gs_buf_put(&c->buf, value);
-  c->some = true;
   c->value = value;
   c->run = 1;
 }
 
-/* One number of a run: negative when a count follows. */
-static inline void put_varint(gs_buf *buf, uint64_t magnitude, bool negative, uint64_t run)
+static void put_run(gs_buf *buf, uint64_t magnitude, bool negative, uint64_t run)
 {
-  if (!gs_buf_room(buf, 20))
-    return;
-  uint8_t *p = buf->b.data + buf->b.len;
-  uint8_t sign = negative ? 0x40 : 0;
-  if (magnitude < 0x40) {
-    *p++ = (uint8_t)(magnitude | sign);
-  } else {
-    *p++ = (uint8_t)((magnitude & 0x3f) | sign | 0x80);
-    p = gs_put_varuint(p, magnitude >> 6);
-  }
-  if (run > 1)
-    p = gs_put_varuint(p, run - 2);
-  buf->b.len = (size_t)(p - buf->b.data);
+  if (gs_buf_room(buf, GS_PEN_ROOM))
+    buf->b.len = (size_t)(gs_pen_run(buf->b.data + buf->b.len, magnitude, negative, run) - buf->b.data);
+}
+
+void gs_col_new_uint(gs_col_writer *c, uint64_t value)
+{
+  uint64_t run = c->run, before = (uint64_t)c->value;
+  c->value = (int64_t)value;
+  c->run = 1;
+  if (run > 0)
+    put_run(&c->buf, before, run > 1, run);
 }
 
 void gs_col_flush_uint(gs_col_writer *c)
 {
   if (c->run > 0)
-    put_varint(&c->buf, (uint64_t)c->value, c->run > 1, c->run);
-  c->run = 0;
-}
-
-void gs_col_new_uint(gs_col_writer *c, uint64_t value)
-{
-  gs_col_flush_uint(c);
-  c->value = (int64_t)value;
-  c->run = 1;
-}
-
-void gs_col_flush_diff(gs_col_writer *c)
-{
-  if (c->run == 0)
-    return;
-  int64_t coded = c->diff * 2 + (c->run > 1);
-  uint64_t magnitude = (uint64_t)(coded < 0 ? -coded : coded);
-  if (magnitude > GS_MAX_SAFE_INTEGER && c->buf.err == GESSO_OK)
-    c->buf.err = GESSO_E_RANGE; /* twice the difference is more than lib0 reads */
-  put_varint(&c->buf, magnitude, coded < 0, c->run);
+    put_run(&c->buf, (uint64_t)c->value, c->run > 1, c->run);
   c->run = 0;
 }
 
 void gs_col_new_diff(gs_col_writer *c, int64_t diff)
 {
-  gs_col_flush_diff(c);
+  uint64_t run = c->run;
+  int64_t coded = c->diff * 2 + (run > 1);
   c->diff = diff;
   c->run = 1;
+  if (run == 0)
+    return;
+  uint64_t magnitude = (uint64_t)(coded < 0 ? -coded : coded);
+  if (magnitude > GS_MAX_SAFE_INTEGER && c->buf.err == GESSO_OK)
+    c->buf.err = GESSO_E_RANGE; /* twice the difference is more than lib0 reads */
+  put_run(&c->buf, magnitude, coded < 0, run);
+}
+
+void gs_col_flush_diff(gs_col_writer *c)
+{
+  gs_col_new_diff(c, 0);
+  c->run = 0;
 }
 
 /* lib0 joins all strings before it encodes them, so that halves of a pair that meet become one character. */

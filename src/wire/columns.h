@@ -88,8 +88,7 @@ static inline gs_jstr gs_jstr_of(gesso_bytes utf8, size_t units)
 typedef struct gs_col_writer {
   gs_buf buf;
   int64_t value, diff;
-  uint64_t run;
-  bool some;
+  uint64_t run; /* values of the present run so far; 0: there was none yet */
 } gs_col_writer;
 
 void gs_col_new_rle(gs_col_writer *c, uint8_t value);
@@ -98,7 +97,7 @@ void gs_col_new_diff(gs_col_writer *c, int64_t diff);
 
 static inline void gs_col_put_rle(gs_col_writer *c, uint8_t value)
 {
-  if (c->some && c->value == value)
+  if (c->run > 0 && c->value == value)
     c->run++;
   else
     gs_col_new_rle(c, value);
@@ -126,6 +125,130 @@ static inline void gs_col_put_diff(gs_col_writer *c, uint64_t value)
 /* Writes what is left of the last run: for uint and diff columns, before their bytes are used. */
 void gs_col_flush_uint(gs_col_writer *c);
 void gs_col_flush_diff(gs_col_writer *c);
+
+/* The same for many values at once: a pen is a writer with room for them, small enough for registers. */
+typedef struct gs_pen {
+  uint8_t *at;
+  int64_t value, diff;
+  uint64_t run;
+} gs_pen;
+
+#define GS_PEN_ROOM 20 /* bytes that one value takes at most */
+#define GS_ALWAYS_INLINE static inline __attribute__((always_inline)) /* else pens stay in memory */
+
+/* Room for n values. Out of memory is latched; the pen must not be used then: NULL. */
+static inline gs_pen gs_pen_take(gs_col_writer *c, size_t n)
+{
+  bool room = gs_buf_room(&c->buf, n * GS_PEN_ROOM);
+  return (gs_pen){ room ? c->buf.b.data + c->buf.b.len : NULL, c->value, c->diff, c->run };
+}
+
+static inline void gs_pen_give(gs_col_writer *c, const gs_pen *pen)
+{
+  c->buf.b.len = (size_t)(pen->at - c->buf.b.data);
+  c->value = pen->value;
+  c->diff = pen->diff;
+  c->run = pen->run;
+}
+
+/* A number and how often it comes, below 2^55: negative when a count follows. A varInt is the varUint that has the sign
+ * between its lowest six bits and the others. */
+GS_ALWAYS_INLINE uint8_t *gs_pen_run(uint8_t *p, uint64_t magnitude, bool negative, uint64_t run)
+{
+  p = gs_put_varuint56(p, (magnitude & 0x3f) | (uint64_t)negative << 6 | magnitude >> 6 << 7);
+  return run > 1 ? gs_put_varuint56(p, run - 2) : p;
+}
+
+/* For values that mostly are as those before, and for clocks (their differences are below 2^53 / 2). */
+GS_ALWAYS_INLINE void gs_pen_rle(gs_pen *pen, uint8_t value)
+{
+  if (pen->run > 0 && pen->value == value) {
+    pen->run++;
+    return;
+  }
+  if (pen->run > 0)
+    pen->at = gs_put_varuint(pen->at, pen->run - 1);
+  *pen->at++ = value;
+  pen->value = value;
+  pen->run = 1;
+}
+
+GS_ALWAYS_INLINE void gs_pen_uint(gs_pen *pen, uint64_t value)
+{
+  if (pen->value == (int64_t)value) {
+    pen->run++;
+    return;
+  }
+  if (pen->run > 0)
+    pen->at = gs_pen_run(pen->at, (uint64_t)pen->value, pen->run > 1, pen->run);
+  pen->value = (int64_t)value;
+  pen->run = 1;
+}
+
+GS_ALWAYS_INLINE void gs_pen_diff(gs_pen *pen, uint32_t value)
+{
+  int64_t diff = (int64_t)value - pen->value;
+  pen->value = (int64_t)value;
+  if (diff == pen->diff) {
+    pen->run++;
+    return;
+  }
+  if (pen->run > 0) {
+    int64_t coded = pen->diff * 2 + (pen->run > 1);
+    pen->at = gs_pen_run(pen->at, (uint64_t)(coded < 0 ? -coded : coded), coded < 0, pen->run);
+  }
+  pen->diff = diff;
+  pen->run = 1;
+}
+
+/* The same for values that now and then are as those before, so that a branch would be guessed wrong: what would end
+ * the run is written each time, and counts when it has ended. */
+enum { GS_PEN_SHORT = 0x80 }; /* runs whose count is one byte */
+
+GS_ALWAYS_INLINE void gs_pen_ends(gs_pen *pen, bool ends, uint64_t magnitude, bool negative)
+{
+  uint8_t *p = gs_put_varuint56(pen->at, (magnitude & 0x3f) | (uint64_t)negative << 6 | magnitude >> 6 << 7);
+  *p = (uint8_t)(pen->run - 2);
+  p += pen->run > 1;
+  pen->at += (p - pen->at) * (int)(ends & (pen->run > 0));
+  pen->run = pen->run * !ends + 1;
+}
+
+GS_ALWAYS_INLINE void gs_pen_mixed_uint(gs_pen *pen, uint32_t value)
+{
+  if (pen->run > GS_PEN_SHORT) {
+    gs_pen_uint(pen, value);
+    return;
+  }
+  gs_pen_ends(pen, pen->value != (int64_t)value, (uint64_t)pen->value, pen->run > 1);
+  pen->value = (int64_t)value;
+}
+
+GS_ALWAYS_INLINE void gs_pen_mixed_diff(gs_pen *pen, uint32_t value)
+{
+  if (pen->run > GS_PEN_SHORT) {
+    gs_pen_diff(pen, value);
+    return;
+  }
+  int64_t diff = (int64_t)value - pen->value, coded = pen->diff * 2 + (pen->run > 1);
+  gs_pen_ends(pen, diff != pen->diff, (uint64_t)(coded < 0 ? -coded : coded), coded < 0);
+  pen->value = (int64_t)value;
+  pen->diff = diff;
+}
+
+GS_ALWAYS_INLINE void gs_pen_mixed_rle(gs_pen *pen, uint8_t value)
+{
+  if (pen->run == 0 || pen->run > GS_PEN_SHORT) {
+    gs_pen_rle(pen, value);
+    return;
+  }
+  bool ends = pen->value != value;
+  pen->at[0] = (uint8_t)(pen->run - 1);
+  pen->at[1] = value;
+  pen->at += (int)ends * 2;
+  pen->run = pen->run * !ends + 1;
+  pen->value = value;
+}
 
 typedef struct gs_string_writer {
   gs_buf text;

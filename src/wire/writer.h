@@ -15,6 +15,29 @@ static inline uint8_t *gs_put_varuint(uint8_t *p, uint64_t value)
   return p;
 }
 
+/* The same where sizes differ from value to value, so that a branch for each byte would be guessed wrong: a value below
+ * 2^56. May scribble over 8 bytes. */
+static inline uint8_t *gs_put_varuint56(uint8_t *p, uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (value < 0x200000) {
+    uint32_t v = (uint32_t)value, two = v >= 0x80, three = v >= 0x4000;
+    uint32_t small = (v & 0x7f) | (v & 0x3f80) << 1 | (v & 0x1fc000) << 2 | two << 7 | three << 15;
+    memcpy(p, &small, 4);
+    return p + 1 + two + three;
+  }
+  uint64_t w = (value & 0x0fffffffu) | (value & 0x00fffffff0000000u) << 4;
+  w = (w & 0x00003fff00003fffu) | (w & 0x0fffc0000fffc000u) << 2;
+  w = (w & 0x007f007f007f007fu) | (w & 0x3f803f803f803f80u) << 1;
+  unsigned last = (63u - (unsigned)__builtin_clzll(w)) & ~7u; /* bits before the last byte */
+  w |= 0x8080808080808080u & (((uint64_t)1 << last) - 1);
+  memcpy(p, &w, 8);
+  return p + last / 8 + 1;
+#else
+  return gs_put_varuint(p, value);
+#endif
+}
+
 static inline void gs_write_varuint(gs_buf *buf, uint64_t value)
 {
   if (gs_buf_room(buf, 10))
