@@ -25,7 +25,7 @@
 
 static const char who[] = "gesso import";
 
-enum { OPT_DRY_RUN = 1000, OPT_RESUME, OPT_FROM, OPT_NAME, OPT_PREFIX, OPT_SALVAGE, OPT_JSON };
+enum { OPT_DRY_RUN = 1000, OPT_RESUME, OPT_FROM, OPT_NAME, OPT_PREFIX, OPT_STRIP_SLASH, OPT_SALVAGE, OPT_JSON };
 
 /* Bytes that may be on their way to the disk, and documents between two notes of how far it came. */
 enum { IN_FLIGHT_MAX = 16 << 20, NOTED_EVERY = 500, NOTED_MS = 2000 };
@@ -34,14 +34,14 @@ typedef struct importer {
   const char *source, *folder, *name, *prefix;
   int arg_count;
   gs_port_format format;
-  bool dry_run, resume, salvage, json, quiet;
+  bool dry_run, resume, strip_slash, salvage, json, quiet;
 
   gesso_persistence *p; /* NULL: a dry run into a folder that is not there */
   gs_port_source *from;
   gs_import_progress progress;
   uint64_t documents, bytes, passed; /* of this run */
   uint64_t in_flight, calls;         /* bytes and calls that are not complete */
-  gesso_status write_status;         /* the first failure of a write */
+  gesso_status write_status;         /* the first failure of a write: it ends there */
   bool bar, shown;
   uint64_t shown_ms, noted_ms, since_noted;
 } importer;
@@ -210,13 +210,24 @@ static void loaded(void *ctx, gesso_board_load *load)
   gs_answer_set(&b->a, load->status, load->message);
 }
 
+/* The store keeps what it cannot write, and tries again for ever. A tool gives up: the disk is full, or broken. */
+static void on_event(void *ctx, const gesso_persistence_event *event)
+{
+  importer *im = ctx;
+  if (event->kind == GESSO_EVENT_WRITES_FAIL && im->write_status == GESSO_OK)
+    im->write_status = event->status;
+}
+
 static void load_board(importer *im, gesso_bytes name, board_answer *b)
 {
   *b = (board_answer){ .found = GESSO_LOAD_NEVER_EXISTED };
-  if (im->p != NULL)
-    (void)gs_answer_wait(&b->a, im->p, gesso_board_persistence_load(im->p, name, loaded, b));
-  if (im->p != NULL && b->a.status != GESSO_OK && b->found == GESSO_LOAD_FOUND)
-    b->found = GESSO_LOAD_UNREADABLE; /* not accepted: the callback did not run */
+  if (im->p == NULL)
+    return;
+  b->found = GESSO_LOAD_UNREADABLE; /* until it is told otherwise */
+  gesso_status s = gesso_board_persistence_load(im->p, name, loaded, b);
+  while (s == GESSO_OK && !b->a.done && im->write_status == GESSO_OK)
+    (void)gesso_persistence_wait(im->p, -1);
+  /* When it gave up, the call still points at `b`: nothing is dispatched any more. */
 }
 
 /* Does the document have all of it, what waits included? It is changed if not. */
@@ -252,7 +263,7 @@ static void on_done(void *ctx, gesso_status s)
 
 static gesso_status settle(importer *im, uint64_t bytes_max, uint64_t calls_max)
 {
-  while (im->p != NULL && (im->in_flight > bytes_max || im->calls > calls_max))
+  while (im->p != NULL && im->write_status == GESSO_OK && (im->in_flight > bytes_max || im->calls > calls_max))
     (void)gesso_persistence_wait(im->p, -1);
   return im->write_status;
 }
@@ -455,6 +466,10 @@ static bool import_one(importer *im, gs_port_doc *d, report *r)
   else
     ok = store_document(im, d, r, &b);
   gesso_doc_destroy(b.doc);
+  if (im->write_status != GESSO_OK) {
+    give_up(r, GS_IMPORT_SKIPPED, "it could not be written");
+    return false;
+  }
   if (d->damaged && r->result <= GS_IMPORT_SAME) {
     r->salvaged = true;
     give_up(r, GS_IMPORT_DAMAGED, im->dry_run ? "what can be read would be imported" : "what can be read was imported");
@@ -514,12 +529,13 @@ static int run_all(importer *im, gs_port_doc *d)
       break;
     }
     report r = { .board = gs_buf_make(NULL), .vector = gs_buf_make(NULL) };
+    size_t slash = im->strip_slash && d->name.b.len > 1 && d->name.b.data[0] == '/';
     if (im->prefix != NULL)
       gs_buf_puts(&r.board, im->prefix);
     if (im->name != NULL && im->documents == 0)
       gs_buf_puts(&r.board, im->name);
     else
-      gs_buf_write(&r.board, d->name.b.data, d->name.b.len);
+      gs_buf_write(&r.board, d->name.b.data + slash, d->name.b.len - slash);
     gs_port_read(im->from, d);
     ok = import_one(im, d, &r);
     im->documents++;
@@ -620,6 +636,7 @@ static int run(importer *im)
     im->p = gs_cli_open(who, im->folder, !im->dry_run);
     if (im->p == NULL)
       goto out;
+    gesso_persistence_on_event(im->p, on_event, im);
   }
   if (!begin_progress(im))
     goto out;
@@ -668,6 +685,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case OPT_PREFIX:
     im->prefix = arg;
     return 0;
+  case OPT_STRIP_SLASH:
+    im->strip_slash = true;
+    return 0;
   case OPT_SALVAGE:
     im->salvage = true;
     return 0;
@@ -700,6 +720,7 @@ int gs_cli_import(int argc, char **argv)
       "v1, v2, folder, hocuspocus, pycrdt, pycrdt-file, y-sweet, y-leveldb or excalidraw, where it is not to be found out", 0 },
     { "name", OPT_NAME, "BOARD", 0, "Name of the board, for a SOURCE of one document", 0 },
     { "prefix", OPT_PREFIX, "TEXT", 0, "Put TEXT in front of every name", 0 },
+    { "strip-slash", OPT_STRIP_SLASH, NULL, 0, "Take one leading slash off every name: rooms of pycrdt-websocket have one", 0 },
     { "salvage", OPT_SALVAGE, NULL, 0, "Import of damaged documents what can be read", 0 },
     { "json", OPT_JSON, NULL, 0, "Print JSON: one line a document, then one with the sum", 0 },
     { "quiet", 'q', NULL, 0, "No line for what went well, and nothing that shows how far it is", 0 },

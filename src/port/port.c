@@ -179,6 +179,10 @@ gesso_status gs_port_open(const char *path, const gs_port_options *options, gs_p
   if (stat(path, &st) != 0)
     return gs_port_because(why, errno == ENOENT ? GESSO_E_NOTFOUND : GESSO_E_IO, "it cannot be opened: %s", strerror(errno));
   if (S_ISDIR(st.st_mode)) {
+    char own[PATH_MAX];
+    if ((size_t)snprintf(own, sizeof own, "%s/gesso.db", path) < sizeof own && access(own, F_OK) == 0)
+      return gs_port_because(why, GESSO_E_USAGE, "it is a data folder of gesso: 'gesso backup' copies it, 'gesso export' writes "
+                             "boards that can be imported");
     if (format == GS_PORT_YLEVELDB || (format == GS_PORT_ANY && gs_port_is_leveldb(path)))
       return gs_port_open_yleveldb(path, out, why);
     if (format == GS_PORT_ANY || format == GS_PORT_FOLDER || format == GS_PORT_YSWEET)

@@ -1,6 +1,7 @@
 /* What other servers stored, in and out again.
  *
  *   node port.mjs [--gesso PATH] [--only TEXT] */
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import zlib from 'node:zlib'
@@ -165,6 +166,39 @@ test('SIGTERM: it stops, says so, and nothing is lost', async () => {
   assert(JSON.parse(run('board', 'list', '--json', '--data', data).out).length === 800, 'all boards')
 }, 60)
 
+test('a disk that is full: it ends and says so, and goes on when there is room', () => {
+  const small = fresh('small'), dir = fresh('src'), wanted = new Map()
+  fs.mkdirSync(small)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small]).status !== 0)
+    return console.log('      left out: no right to mount a small disk here')
+  try {
+    for (let i = 0; i < 40; i++) {
+      const doc = new Y.Doc()
+      doc.clientID = i + 1
+      doc.getArray('a').push(Array.from({ length: 4 }, () => Buffer.from(crypto.getRandomValues(new Uint8Array(50000))).toString('base64')))
+      wanted.set(`d${i}`, doc)
+      write(path.join(dir, `d${i}.bin`), Y.encodeStateAsUpdate(doc))
+    }
+    const data = path.join(small, 'data'), r = importInto(data, dir)
+    bad(r)
+    assert(/--resume/.test(r.err) && r.sum.new < 40, r.err)
+    assert(spawnSync('mount', ['-o', 'remount,size=64m', small]).status === 0, 'a larger disk')
+    const rest = importInto(data, dir, '--resume')
+    assert(rest.sum.new + rest.sum.same + rest.sum.merged >= 40 - rest.sum.passed, rest.out)
+    sameBoards(data, wanted)
+    checked(data)
+  } finally {
+    spawnSync('umount', [small])
+  }
+})
+
+test('a data folder of gesso is no source, and says what is', () => {
+  const data = fresh('data')
+  good(importInto(data, write(fresh('a.bin'), sample(1).state)))
+  const r = importInto(fresh('data'), data)
+  assert(r.status === 1 && /gesso backup/.test(r.err), r.err)
+})
+
 /* ---- Hocuspocus ---- */
 
 test('a database of @hocuspocus/extension-sqlite', async () => {
@@ -252,6 +286,16 @@ test('SQLiteYStore: a row an update, in any order of time; plain, and compressed
   good(importInto(other, packed))
   sameBoards(other, docsOf(made))
   checked(other)
+})
+
+test('SQLiteYStore: rooms of pycrdt-websocket, whose names begin with a slash', () => {
+  const made = samples(['/room', 'other', '/']), data = fresh('data'), kept = fresh('data'), file = fresh('ystore.db')
+  pycrdt(file, rowsOf(made), undefined)
+  good(importInto(data, file, '--strip-slash'))
+  const { doc } = made.get('/room')
+  sameBoards(data, new Map([['room', doc], ['other', made.get('other').doc], ['/', made.get('/').doc]]))
+  good(importInto(kept, file))
+  sameBoards(kept, docsOf(made))
 })
 
 test('SQLiteYStore: checkpoints with all rows, also those that look older; and without that table', () => {
