@@ -122,6 +122,7 @@ bench: all tests/interop/node_modules/.package-lock.json
 bench-all: all tests/interop/node_modules/.package-lock.json
 	node bench/run.mjs --build $(BUILD) --all $(if $(TRACE),--trace $(TRACE)) $(if $(ALSO),--also $(ALSO)) $(if $(PEER),--peer $(PEER))
 	$(BUILD)/bench/bench_store --hours 24
+	$(BUILD)/bench/bench_growth
 
 # The exported symbols are checked where the library is built.
 lint: all
