@@ -186,6 +186,7 @@ static void distrust_log(gs_backend *be)
   char path[PATH_MAX];
   (void)snprintf(path, sizeof path, "%s/gesso.db-wal", be->folder);
   gs_vfs_forget(path);
+  gs_vfs_trust(be->vfs);
 }
 
 gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next,

@@ -12,6 +12,7 @@ struct gs_vfs {
   sqlite3_vfs *real;
   gs_vfs_hooks hooks;
   gs_vfs_counts counts;
+  atomic_bool in_doubt; /* a sync has failed */
   char name[40];
 };
 
@@ -91,12 +92,18 @@ static int vfs_sync(sqlite3_file *file, int flags)
 {
   vfs_file *f = file_of(file);
   gs_vfs_event ev = { .op = GS_VFS_SYNC, .path = f->path };
+  if (atomic_load(&f->vfs->in_doubt))
+    return SQLITE_IOERR_FSYNC;
   int rc = before(f->vfs, &ev);
   if (rc == SQLITE_OK)
     rc = f->real->pMethods->xSync(f->real, flags);
   atomic_fetch_add_explicit(&f->vfs->counts.syncs, 1, memory_order_relaxed);
-  if (rc != SQLITE_OK)
+  if (rc != SQLITE_OK) {
+    atomic_store(&f->vfs->in_doubt, true);
     atomic_fetch_add(&f->vfs->counts.sync_failures, 1);
+  } else if (atomic_load(&f->vfs->in_doubt)) {
+    rc = SQLITE_IOERR_FSYNC; /* the kernel tells of a failure once, and somebody else has heard it */
+  }
   return after(f->vfs, &ev, rc);
 }
 
@@ -308,6 +315,11 @@ const char *gs_vfs_name(const gs_vfs *vfs)
 gs_vfs_counts *gs_vfs_counts_of(gs_vfs *vfs)
 {
   return &vfs->counts;
+}
+
+void gs_vfs_trust(gs_vfs *vfs)
+{
+  atomic_store(&vfs->in_doubt, false);
 }
 
 void gs_vfs_forget(const char *path)

@@ -1,7 +1,7 @@
 /* The only way from the store to the disk: a SQLite VFS that stands in front of the system's own and
- * hands everything on. It counts, it remembers whether a sync has failed (after which nothing that
- * the kernel holds can be believed), and a test can put hooks into it that delay, fail, tear or
- * record what passes. */
+ * hands everything on. It counts, and a test can put hooks into it that delay, fail, tear or record what
+ * passes. Once a sync has failed every other one fails, of any file, until gs_vfs_trust: the kernel would say
+ * that all is well, and the database would be made of pages of the log that the disk does not have. */
 #ifndef GS_STORE_VFS_H
 #define GS_STORE_VFS_H
 
@@ -55,6 +55,9 @@ void gs_vfs_destroy(gs_vfs *vfs);
 const char *gs_vfs_name(const gs_vfs *vfs);
 
 gs_vfs_counts *gs_vfs_counts_of(gs_vfs *vfs);
+
+/* Syncs are tried again. After every database that was opened through it is closed, and the kernel has forgotten. */
+void gs_vfs_trust(gs_vfs *vfs);
 
 /* Asks the kernel to forget its copy of a file, so that the next read comes from the disk. */
 void gs_vfs_forget(const char *path);

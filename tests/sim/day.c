@@ -257,7 +257,7 @@ static void see_to_it(uint64_t at, uint64_t events)
     disk_set_faults(sv.disk, &f);
     h.writes = true;
   }
-  if (at == events - 30)
+  if (at == events - 30 && chance(50)) /* or only in the evening */
     heal();
 }
 

@@ -1,7 +1,9 @@
 /* What the store does while the disk lies. */
 #include "store_fixture.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int setup(void **state)
 {
@@ -270,6 +272,36 @@ static void an_update_larger_than_the_queue_is_taken_when_nothing_waits(void **s
   gesso_buffer_free(&u);
 }
 
+static int fail_once(void *ctx, gs_vfs_event *event)
+{
+  int *left = ctx;
+  return event->op == GS_VFS_SYNC && *left > 0 && (*left)-- > 0 ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+}
+
+/* The kernel says once that a sync failed and then that all is well: SQLite would copy a log that is not on the disk. */
+static void after_a_failed_sync_none_is_believed(void **state)
+{
+  const store *s = *state;
+  int left = 0;
+  gs_vfs_hooks hooks = { .before = fail_once, .ctx = &left };
+  gs_vfs *vfs = gs_vfs_create(&hooks);
+  char path[240];
+  sqlite3 *db;
+  (void)snprintf(path, sizeof path, "%s/other.db", s->folder);
+  assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, gs_vfs_name(vfs)), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE t(a)", NULL, NULL, NULL),
+                   SQLITE_OK);
+  left = 1;
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) & 0xff, SQLITE_IOERR);
+  assert_int_equal(atomic_load(&gs_vfs_counts_of(vfs)->sync_failures), 1);
+  gs_vfs_trust(vfs);
+  assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+  gs_vfs_destroy(vfs);
+  (void)unlink(path);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -282,6 +314,7 @@ int main(void)
     T(closing_with_a_dead_disk_says_what_was_lost),
     T(a_slow_disk_holds_the_acknowledgement_only),
     T(too_much_in_the_queue_is_refused),
+    T(after_a_failed_sync_none_is_believed),
     T(an_update_larger_than_the_queue_is_taken_when_nothing_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
