@@ -14,6 +14,7 @@
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
  *   bench_engine merge FILE        updates merged without a document: median
  *   bench_engine cut FILE          the bytes of a state cut down to nothing new, without a document: median
+ *   bench_engine hundred FILE      the state after a hundred times the edits, one behind the other: to standard output
  *
  * Prints one line of JSON. engine.mjs is the same with Yjs. FILE formats are in input.mjs. */
 #include "gesso/events.h"
@@ -124,6 +125,33 @@ static void edits(struct input in, const char *how)
   double ms = now_ms() - start;
   printf("{\"ms\": %.3f, \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu64 "}\n", ms, updates,
          update_bytes, gesso_type_length(doc, text));
+  gesso_doc_destroy(doc);
+}
+
+/* Input for other workloads: too much to type in Yjs. */
+static void hundred(struct input in)
+{
+  gesso_doc *doc = doc_of(1);
+  gesso_type text = gesso_doc_root(doc, str("text"), GESSO_TEXT);
+  for (int i = 0; i < 100; i++) {
+    uint32_t base = (uint32_t)gesso_type_length(doc, text);
+    in.at = 0;
+    gesso_doc_begin(doc);
+    for (uint32_t left = next_u32(&in); left > 0; left--) {
+      uint32_t at = next_u32(&in), removed = next_u32(&in);
+      gesso_bytes added = next_bytes(&in);
+      if (removed != 0)
+        must(gesso_text_remove(doc, text, base + at, removed));
+      if (added.len != 0)
+        must(gesso_text_insert(doc, text, base + at, added, plain));
+    }
+    must(gesso_doc_commit(doc, NULL));
+  }
+  gesso_buffer state;
+  must(gesso_doc_encode_v1(doc, plain, &state, NULL));
+  if (fwrite(state.data, 1, state.len, stdout) != state.len)
+    die("cannot write");
+  gesso_buffer_free(&state);
   gesso_doc_destroy(doc);
 }
 
@@ -320,6 +348,8 @@ int main(int argc, char **argv)
     merge(in);
   else if (strcmp(what, "cut") == 0)
     cut(in);
+  else if (strcmp(what, "hundred") == 0)
+    hundred(in);
   else
     die("unknown workload");
   free(in.data);

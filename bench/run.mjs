@@ -8,7 +8,7 @@
 // a seeded keystroke history of the same shape as a real one. Ratios of one
 // run count; figures move with the machine.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,12 +65,22 @@ const quick = [
   ['50 shapes: load, steady', 'load', paths['50-shapes.state'], 'ms', 'ms', 20, 4],
   ['50 shapes: heap', 'heap', paths['50-shapes.state'], 'bytes', 'KB', 4, 4]
 ]
+// Texts of a hundred times as much, made when they are wanted.
+function hundred () {
+  const path = paths.edits.replace('edits.bin', 'hundred.state')
+  if (options.all && (options.trace || !existsSync(path))) {
+    writeFileSync(path, execFileSync(engine, ['hundred', paths.edits], { maxBuffer: 1 << 28 }))
+  }
+  return path
+}
 const long = [
   ['text: a transaction and an update a keystroke', 'keystrokes', paths.edits, 'ms', 'ms', 30, 150],
   ['text: all keystrokes in one transaction', 'once', paths.edits, 'ms', 'ms', 25, 1500],
   ...also.map(([name, file]) => [`${name}: a transaction a keystroke`, 'keystrokes', makeEdits(folder, file, name),
     'ms', 'ms', name.startsWith('svelte') ? 45 : 25, name.startsWith('svelte') ? 30 : 60]),
   ['text: fold every update in one transaction', 'fold', paths.updates, 'ms', 'ms', 8, 30],
+  ['text x 100: load, steady', 'load', hundred(), 'ms', 'ms', 15, 3],
+  ['text x 100: heap', 'heap', hundred(), 'bytes', 'KB', 3, 3],
   ['100,000 shapes: load, steady', 'load', paths['100000-shapes.state'], 'ms', 'ms', 15, 4],
   ['100,000 shapes: heap', 'heap', paths['100000-shapes.state'], 'bytes', 'KB', 4, 4]
 ]
