@@ -454,7 +454,7 @@ static bool import_one(importer *im, gs_port_doc *d, report *r)
     return true;
   }
   load_board(im, board, &b);
-  if (d->drawing.b.len != 0)
+  if (d->drawing.b.len != 0 && b.found != GESSO_LOAD_DELETED && b.found != GESSO_LOAD_UNREADABLE)
     read_drawing(im, d, gs_buf_bytes(&r->board), b.doc);
   bool ok = true;
   if (b.found == GESSO_LOAD_DELETED)
