@@ -468,6 +468,87 @@ static void concurrent_right_origins(updates *u, size_t size)
   no_deletes(u);
 }
 
+/* A permutation of 0 .. n - 1. */
+static size_t *shuffled(size_t n)
+{
+  size_t *v = malloc(n * sizeof *v);
+  uint64_t x = 1;
+  if (v == NULL)
+    abort();
+  for (size_t i = 0; i < n; i++) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    size_t k = (size_t)(x >> 33) % (i + 1);
+    v[i] = v[k];
+    v[k] = i;
+  }
+  return v;
+}
+
+static void concurrent_front_shuffled(updates *u, size_t size)
+{
+  size_t *order = shuffled(size);
+  for (size_t i = 0; i < size; i++) {
+    head(u, 1, 1000 + order[i], 0);
+    in_root(u, STRING);
+    string(u, "x");
+    no_deletes(u);
+  }
+  free(order);
+}
+
+/* The right origins in any order, by a client that is higher or lower than that of the text. */
+static void concurrent_right_origins_shuffled(updates *u, size_t size, uint64_t client)
+{
+  size_t *order = shuffled(size);
+  big_string(u, 10, size + 1, "x");
+  head(u, size, client, 0);
+  for (size_t i = 0; i < size; i++) {
+    gs_buf_put(&u->bytes, RIGHT | STRING);
+    id(u, 10, order[i] + 1);
+    string(u, "x");
+  }
+  no_deletes(u);
+  free(order);
+}
+
+static void concurrent_right_origins_higher(updates *u, size_t size)
+{
+  concurrent_right_origins_shuffled(u, size, 11);
+}
+
+static void concurrent_right_origins_lower(updates *u, size_t size)
+{
+  concurrent_right_origins_shuffled(u, size, 5);
+}
+
+/* Two of them, each of whom put one before the other for long. */
+static void concurrent_prepends(updates *u, size_t size)
+{
+  for (uint64_t client = 5; client < 7; client++) {
+    head(u, size / 2, client, 0);
+    in_root(u, ANY);
+    raw(u, "\x01\x7e", 2);
+    for (size_t i = 1; i < size / 2; i++) {
+      gs_buf_put(&u->bytes, RIGHT | ANY);
+      id(u, client, i - 1);
+      raw(u, "\x01\x7e", 2);
+    }
+    no_deletes(u);
+  }
+}
+
+/* Everybody sets one key of a map. */
+static void concurrent_key(updates *u, size_t size)
+{
+  for (size_t i = 0; i < size; i++) {
+    head(u, 1, 1000 + i, 0);
+    in_root(u, KEY | ANY);
+    string(u, "k");
+    raw(u, "\x01\x7e", 2);
+    no_deletes(u);
+  }
+}
+
 static void format(updates *u, uint64_t client, uint64_t clock, size_t key, const char *value)
 {
   char name[32];
@@ -638,8 +719,13 @@ static const struct scenario {
   { "clients whose ids collide", clients_that_collide, 50000 },
   { "refused, with many clients", refused_by_a_large_document, 50000 },
   { "refused, while much waits", refused_while_much_waits, 20000 },
-  { "everybody at the front", concurrent_front, 5000 },
-  { "differing right origins", concurrent_right_origins, 5000 },
+  { "everybody at the front", concurrent_front, 20000 },
+  { "the same in any order", concurrent_front_shuffled, 20000 },
+  { "everybody at one key", concurrent_key, 20000 },
+  { "differing right origins", concurrent_right_origins, 20000 },
+  { "the same in any order, higher", concurrent_right_origins_higher, 20000 },
+  { "the same in any order, lower", concurrent_right_origins_lower, 20000 },
+  { "two prepend", concurrent_prepends, 20000 },
   { "formats of one key", formats_of_one_key, 20000 },
   { "formats of many keys", formats_of_many_keys, 10000 },
   { "formats between text", formats_between_text, 5000 },

@@ -1,4 +1,5 @@
 /* gesso_doc_check: walks everything and compares it with what doc_impl.h says must be true. */
+#include "crdt/crowd.h"
 #include "crdt/content.h"
 #include "crdt/pending.h"
 #include "crdt/runs.h"
@@ -155,6 +156,8 @@ gesso_status gesso_doc_check(gesso_doc *doc, gesso_error *error_out)
     why = check_types(doc);
   if (why == NULL)
     why = check_pending(doc);
+  if (why == NULL)
+    why = gs_crowds_check(doc);
   if (why == NULL)
     why = gs_subdocs_check(doc);
   if (why == NULL)

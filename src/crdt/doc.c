@@ -1,4 +1,5 @@
 /* Making and freeing documents, and what they report about themselves. */
+#include "crdt/crowd.h"
 #include "crdt/doc_impl.h"
 #include "crdt/observe.h"
 #include "crdt/content.h"
@@ -80,6 +81,7 @@ gesso_doc *gesso_doc_create(const gesso_doc_options *options)
   doc->rng = seed[1];
   doc->hash_seed = seed[0] * 0x9e3779b97f4a7c15ULL ^ seed[1];
   doc->client_id = o.client_id != 0 ? o.client_id : (seed[0] & 0xffffffffu) | 1u;
+  doc->crowd_min = GS_CROWD_MIN;
   doc->nitems = doc->nclients = doc->ntypes = doc->nslots = doc->nkeys = 1;
   doc->txn.epoch = doc->refs = 1;
   doc->pending = GS_NEW(doc->alloc, gs_pending);
@@ -113,6 +115,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   for (uint32_t i = 1; i < doc->nclients; i++)
     gs_client_finish(doc, &doc->clients[i]);
   gs_pending_finish(doc);
+  gs_crowds_finish(doc);
   gs_free(al, doc->items, doc->items_cap * sizeof *doc->items);
   gs_free(al, doc->clients, doc->clients_cap * sizeof *doc->clients);
   gs_free(al, doc->client_hash, doc->client_hash_cap * sizeof *doc->client_hash);

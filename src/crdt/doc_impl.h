@@ -22,6 +22,7 @@
  *   I8  a run covers what it stands for; links to packed structs are GS_PACKED, and the runs know them
  *   I9  what has a redone id is a deleted item, and the redone ids are there
  *   I10 the sets of undo stacks are sorted, without overlap, and name clocks that are there
+ *   I11 a crowd has all items of its slot with its origin, in their order
  *
  * All-or-nothing: applying an update decodes, plans and reserves before it changes anything. Code that
  * runs after that point uses *_reserved functions, which cannot fail. */
@@ -291,6 +292,10 @@ struct gesso_doc {
 
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;
+
+  struct gs_crowd *crowds; /* crowd.h */
+  uint32_t ncrowds, crowds_cap;
+  uint32_t crowd_min;
 
   gs_id *redone; /* undo.h: by item, the id of what brought it back; NULL until something was */
   uint32_t redone_cap;

@@ -1,5 +1,6 @@
 /* YATA: where a new item goes among items that were inserted concurrently at the same place. */
 #include "crdt/content.h"
+#include "crdt/crowd.h"
 #include "crdt/ops.h"
 #include "crdt/seq.h"
 
@@ -16,16 +17,25 @@
  *           RIVAL, it is already settled left of self, and so is o.
  *   else    o belongs to something left of origin: nothing further concerns self. Stop.
  *
- * The marks stand in the items, so the scan allocates nothing; they are wiped at the end. */
-static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right, gs_ix first)
+ * The marks stand in the items, so the scan allocates nothing; they are wiped at the end. What it found out besides
+ * the place is for crowds (crowd.h). */
+typedef struct scan {
+  uint32_t steps;
+  gs_ix near;  /* the last sibling before the place; 0: none */
+  bool inside; /* right hangs off a sibling */
+} scan;
+
+static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right, gs_ix first, scan *found)
 {
   uint64_t self_client = doc->clients[gs_client_of(self)].id;
-  gs_ix o = first, rivals = first;
+  gs_ix o = first, rivals = first, sibling = 0;
   while (o != 0 && o != right) {
     gs_item *it = &doc->items[o];
+    found->steps++;
     it->head |= GS_ITEM_BEFORE | GS_ITEM_RIVAL;
     bool settled = false;
     if (gs_id_eq(self->origin, it->origin)) {
+      sibling = o;
       if (doc->clients[gs_client_of(it)].id < self_client)
         settled = true;
       else if (gs_id_eq(self->right_origin, it->right_origin))
@@ -40,6 +50,7 @@ static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right
     }
     if (settled) {
       left = o;
+      found->near = sibling;
       for (gs_ix r = rivals;; r = doc->items[r].right) {
         doc->items[r].head &= ~(uint32_t)GS_ITEM_RIVAL;
         if (r == o)
@@ -49,6 +60,8 @@ static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right
     }
     o = it->right;
   }
+  if (o != 0 && o == right && !gs_id_eq(self->origin, doc->items[o].origin) && doc->items[o].origin.client != 0)
+    found->inside = (doc->items[gs_struct_of(doc, doc->items[o].origin)].head & GS_ITEM_BEFORE) != 0;
   for (gs_ix i = first; i != 0; i = doc->items[i].right) {
     doc->items[i].head &= ~(uint32_t)(GS_ITEM_BEFORE | GS_ITEM_RIVAL);
     if (i == o)
@@ -57,16 +70,47 @@ static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right
   return left;
 }
 
+/* The left neighbour of an item that is put between left and right, where others are already. */
+static gs_ix find_place(gesso_doc *doc, const gs_item *it, uint32_t slot, gs_ix left, gs_ix right, gs_crowd *crowd,
+                        uint32_t *near_out, uint32_t *steps_out)
+{
+  gs_ix first = left != 0 ? doc->items[left].right : doc->slots[slot].head, place;
+  scan found = { 0 };
+  if (first == 0)
+    return left;
+  if (crowd == NULL || !gs_crowd_place(doc, crowd, it, left, right, &place, near_out, &found.inside)) {
+    found.inside = false;
+    place = settle(doc, it, left, right, first, &found);
+    *near_out = crowd != NULL && found.near != 0 ? gs_crowd_sibling(doc, crowd, &doc->items[found.near]) : 0;
+    *steps_out = found.steps;
+    if (crowd != NULL && found.near != 0 && *near_out == 0)
+      gs_crowds_drop(doc, slot);
+  }
+  if (found.inside && doc->ncrowds > 0 && place != left && place == doc->items[right].left)
+    gs_crowd_tear(doc, slot, it->origin);
+  return place;
+}
+
+/* A slot that has something in runs has no crowds, since their order is not to be followed there. Nor has one where
+ * left does not end with the origin: the right origin is in the same piece, and cut it again. */
+static gs_crowd *crowd_at(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix left)
+{
+  if (doc->ncrowds == 0)
+    return NULL;
+  if (doc->slots[slot].run != 0 || (left != 0 && !gs_id_eq(gs_last_id(&doc->items[left]), origin)))
+    gs_crowds_drop(doc, slot);
+  return gs_crowd_find(doc, slot, origin);
+}
+
 void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix right)
 {
   gs_item *it = &doc->items[ix];
   gs_slot *slot = &doc->slots[slot_ix];
   bool conflict = left == 0 ? right == 0 || doc->items[right].left != 0 : doc->items[left].right != right;
-  if (conflict) {
-    gs_ix first = left != 0 ? doc->items[left].right : slot->head;
-    if (first != 0)
-      left = settle(doc, it, left, right, first);
-  }
+  uint32_t near = 0, steps = 0;
+  gs_ix from = left;
+  if (conflict)
+    left = find_place(doc, it, slot_ix, left, right, crowd_at(doc, slot_ix, it->origin, left), &near, &steps);
   it->slot = slot_ix;
   it->left = left;
   if (left != 0) {
@@ -84,6 +128,11 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
   if (key != 0 && it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left]))
     gs_item_delete(doc, it->left); /* the new item is the value of this key now */
   gs_structs_append_reserved(doc, gs_client_of(it), ix);
+  gs_crowd *crowd = crowd_at(doc, slot_ix, it->origin, from);
+  if (crowd != NULL)
+    gs_crowd_add(doc, crowd, it, near);
+  else if (steps >= doc->crowd_min)
+    gs_crowd_make(doc, slot_ix, it->origin, from);
   unsigned kind = gs_kind(it);
   if (kind == GS_DELETED) {
     it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;

@@ -1,4 +1,5 @@
 /* Shared types and the slots in which their items are chained. */
+#include "crdt/crowd.h"
 #include "crdt/doc_impl.h"
 #include "crdt/seq.h"
 #include "crdt/structs.h"
@@ -133,8 +134,12 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
 {
   gs_type *t = &doc->types[type];
   gs_seq_drop(doc, type);
+  if (doc->ncrowds > 0 && t->seq != 0)
+    gs_crowds_drop(doc, t->seq);
   for (uint32_t slot = t->maps; slot != 0;) {
     uint32_t next = doc->slots[slot].next;
+    if (doc->ncrowds > 0)
+      gs_crowds_drop(doc, slot);
     hash_remove(doc, slot);
     doc->nused_slots--;
     doc->slots[slot] = (gs_slot){ .next = doc->free_slot };

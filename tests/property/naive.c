@@ -100,29 +100,25 @@ static bool same_id(naive_id a, naive_id b)
 
 /* Everything between the origin and the right origin was put there by somebody who did not know of the new
  * element. One whose own origin stands further left belongs to what is left of the origin: nothing behind it
- * matters. One with the same origin stands left of the new one if its client is lower; if it is higher and has
- * the same right origin the new one goes before it; else what follows decides, and until it has the place is
- * before it. One whose origin is further right belongs to something in between, and goes with it. */
+ * matters. One with the same origin stands left of the new one if its client is lower; if it is not and has
+ * the same right origin the new one goes before it; else what follows decides. One whose origin is further right
+ * goes with it: left of the new one if its origin is. */
 static int place_for(const naive_doc *doc, const naive_chain *c, const naive_element *e)
 {
   int left = e->origin.client != 0 ? place_of(doc, c, e->origin) : -1;
   int right = e->right.client != 0 ? place_of(doc, c, e->right) : c->n;
-  int place = left + 1;
-  bool undecided = false;
+  int last = left; /* up to here all stand left of the new one */
   for (int i = left + 1; i < c->n && i != right; i++) {
     const naive_element *other = &doc->elements[c->order[i]];
     int its_left = other->origin.client != 0 ? place_of(doc, c, other->origin) : -1;
     if (its_left < left)
       break;
-    if (its_left == left) {
-      undecided = other->id.client > e->id.client;
-      if (undecided && same_id(other->right, e->right))
-        break;
-    }
-    if (!undecided)
-      place = i + 1;
+    if (its_left == left ? other->id.client < e->id.client : its_left <= last)
+      last = i;
+    else if (its_left == left && same_id(other->right, e->right))
+      break;
   }
-  return place;
+  return last + 1;
 }
 
 static void delete_element(naive_doc *doc, int e)

@@ -1,8 +1,11 @@
 /* The engine and the naive YATA of naive.h get the same updates in the same order. After each of them both must
  * have the same structs, in the same order in each type and key, and deleted the same.
  *
+ * Each seed makes two histories: what editing peers come to, and what comes to a few places in one chain from many.
+ *
  *   test_naive [first seed [how many]]       the seed of a failure is printed */
 #include "crdt/runs.h"
+#include "wire/writer.h"
 #include "naive.h"
 #include "peers.h"
 
@@ -10,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t seed_now;
+static uint64_t seed_now, crowds;
 
 static _Noreturn void fail(const char *what, uint64_t client, uint32_t clock)
 {
@@ -130,12 +133,95 @@ static void run(uint64_t seed)
   pool_free(&history);
 }
 
+/* --- crowds: many structs at few places --- */
+
+typedef struct named {
+  uint64_t client;
+  uint32_t clock;
+} named;
+
+static void write_id(gs_buf *b, named id)
+{
+  gs_write_varuint(b, id.client);
+  gs_write_varuint(b, id.clock);
+}
+
+/* Structs of any client behind few elements, before any: also such as nobody could have made who tells what he saw. */
+static void run_crowd(uint64_t seed)
+{
+  enum { STRUCTS = 400, CLIENTS = 12 };
+  seed_now = seed;
+  random_source r = { seed * 0x9e3779b97f4a7c15u };
+  gesso_doc *doc = new_doc(7777, false);
+  if (!gs_runs_forbid(doc))
+    fail("unpack", 0, 0);
+  doc->crowd_min = random_below(&r, 12);
+  naive_doc *naive = naive_new();
+  uint32_t clocks[CLIENTS] = { 0 }, clients = 2 + random_below(&r, CLIENTS - 1), n = 0;
+  uint32_t structs = 20 + random_below(&r, STRUCTS - 20), places = 1 + random_below(&r, 4);
+  uint32_t honest = random_below(&r, 101); /* how often there is no right origin, or that of the last one */
+  bool map = random_chance(&r, 20);
+  static named all[STRUCTS * 4];
+  static gs_buf updates[STRUCTS];
+  named right_before = { 0, 0 };
+  for (uint32_t k = 0; k < structs; k++) {
+    gs_buf *b = &updates[k];
+    *b = gs_buf_make(NULL);
+    uint32_t c = random_chance(&r, 30) ? 0 : random_below(&r, clients), len = map ? 1 : 1 + random_below(&r, 3);
+    named left = { 0, 0 }, right = { 0, 0 };
+    uint32_t pick = random_below(&r, places + 1);
+    if (pick > 0 && n >= pick && !random_chance(&r, 10))
+      left = all[pick - 1];
+    else if (n > 0 && random_chance(&r, 20))
+      left = all[random_below(&r, n)];
+    if (n > 0 && !random_chance(&r, honest))
+      right = random_chance(&r, 40) ? all[n - 1 - random_below(&r, n < 6 ? n : 6)] : all[random_below(&r, n)];
+    else if (random_chance(&r, 30))
+      right = right_before;
+    /* An item that has both in one piece is cut while it is put in place, and what comes of that is for Yjs to know. */
+    if (right.client == left.client && right.clock <= left.clock)
+      right = (named){ 0, 0 };
+    right_before = right;
+    gs_write_varuint(b, 1);
+    gs_write_varuint(b, 1);
+    write_id(b, (named){ 1 + c, clocks[c] });
+    unsigned kind = random_chance(&r, 20) ? 1 : 4;
+    bool anchored = left.client != 0 || right.client != 0;
+    gs_buf_put(b, (uint8_t)(kind | (left.client != 0 ? 0x80 : 0) | (right.client != 0 ? 0x40 : 0) |
+                            (map && !anchored ? 0x20 : 0)));
+    if (left.client != 0)
+      write_id(b, left);
+    if (right.client != 0)
+      write_id(b, right);
+    if (!anchored)
+      gs_buf_write(b, map ? "\x01\x01m\x01k" : "\x01\x01t", map ? 5 : 3);
+    gs_write_varuint(b, len);
+    if (kind == 4)
+      gs_buf_write(b, "xyz", len);
+    gs_buf_put(b, 0);
+    for (uint32_t i = 0; i < len; i++)
+      all[n++] = (named){ 1 + c, clocks[c]++ };
+    gesso_bytes u = gs_buf_bytes(b);
+    apply(doc, (gesso_buffer){ .data = b->b.data, .len = u.len });
+    naive_apply(naive, u);
+    if (k % 8 == 0 || k + 1 == structs)
+      compare(doc, naive);
+    crowds += doc->ncrowds;
+  }
+  for (uint32_t k = 0; k < structs; k++)
+    gs_buf_finish(&updates[k]);
+  naive_free(naive);
+  gesso_doc_destroy(doc);
+}
+
 int main(int argc, char **argv)
 {
   uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
   uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : 1000;
-  for (uint64_t seed = first; seed < first + count; seed++)
+  for (uint64_t seed = first; seed < first + count; seed++) {
     run(seed);
-  printf("%" PRIu64 " seeds\n", count);
+    run_crowd(seed);
+  }
+  printf("%" PRIu64 " seeds, %" PRIu64 " structs beside a crowd\n", count, crowds);
   return 0;
 }
