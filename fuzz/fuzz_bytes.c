@@ -348,7 +348,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
   uint8_t flags = data[0];
   v2 = (flags & V2) != 0;
-  gesso_bytes update = { data + 3, size - 3 };
   if (flags & PAIR) {
     size_t len = (size_t)(data[3] | data[4] << 8);
     gesso_bytes all = { data + 5, size - 5 };
@@ -363,10 +362,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_free(pair[1]);
     return 0;
   }
-  if (!is_update(update))
-    return 0;
-  convert(update);
-  obfuscate(update, data[1] & 7);
-  pieces(update, data + 1, (flags & BACKWARDS) != 0);
+  gesso_bytes update = fuzz_own(data + 3, size - 3);
+  if (is_update(update)) {
+    convert(update);
+    obfuscate(update, data[1] & 7);
+    pieces(update, data + 1, (flags & BACKWARDS) != 0);
+  }
+  fuzz_free(update);
   return 0;
 }

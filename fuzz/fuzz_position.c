@@ -241,13 +241,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   if (size == 0)
     return 0;
-  gesso_bytes in = { data + 1, size - 1 };
+  gesso_bytes in = fuzz_own(data + 1, size - 1);
   fuzz_memory fm;
   fuzz_memory_init(&fm, 256 * size + 4096);
   if (data[0] & 2)
     snapshot(in, data[0] & 1, &fm);
   else
     position(in, data[0] & 1, &fm);
+  fuzz_free(in);
   FUZZ_CHECK(fm.held == 0);
   return 0;
 }

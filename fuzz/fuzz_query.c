@@ -39,10 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
   fuzz_memory mem;
   fuzz_memory_init(&mem, data[0] < 128 ? (size_t)data[0] * 16 : 1u << 20);
-  gesso_bytes path = { data + 1, size - 1 };
+  gesso_bytes path = fuzz_own(data + 1, size - 1);
   gesso_query *q = NULL;
   gesso_error why = { GESSO_OK, 0, NULL };
   gesso_status st = gesso_query_parse(&mem.alloc, path, &q, &why);
+  fuzz_free(path);
   if (st != GESSO_OK) {
     FUZZ_CHECK(q == NULL && why.status == st && why.offset <= path.len && why.message != NULL);
     FUZZ_CHECK(mem.held == 0);

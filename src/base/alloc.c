@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/poison.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ bool gs_grow_slow(const gesso_allocator *al, void *items, uint32_t *cap, size_t 
     return false;
   size_t bytes = (size_t)*cap * elem;
   size_t want = (size_t)*cap + (bytes < 65536 ? *cap / 2 : *cap / 4);
-  if (want < need)
+  if (want < need || need * elem <= GS_EXACT_MAX)
     want = need;
   if (want > UINT32_MAX)
     want = UINT32_MAX;

@@ -22,6 +22,7 @@ bool gs_buf_grow(gs_buf *buf, size_t more)
     want = need;
   if (buf->max != 0 && want > buf->max)
     want = buf->max;
+  GS_POISON_AFTER(buf->b.data, cap, cap);
   uint8_t *p = gs_resize(buf->b.alloc, buf->b.data, cap, want);
   if (p == NULL) {
     buf->err = GESSO_E_NOMEM;
@@ -29,6 +30,7 @@ bool gs_buf_grow(gs_buf *buf, size_t more)
   }
   buf->b.data = p;
   buf->b.capacity = want;
+  GS_POISON_AFTER(p, need, want);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #define GS_BASE_BUF_H
 
 #include "base/alloc.h"
+#include "base/poison.h"
 
 #include <string.h>
 
@@ -25,8 +26,11 @@ bool gs_buf_grow(gs_buf *buf, size_t more);
 /* Makes room for `more` bytes after the end. False once an error is latched. */
 static inline bool gs_buf_room(gs_buf *buf, size_t more)
 {
-  if (buf->b.capacity - buf->b.len >= more)
+  if (buf->b.capacity - buf->b.len >= more) {
+    if (more > 0)
+      GS_UNPOISON(buf->b.data + buf->b.len, more);
     return true;
+  }
   return gs_buf_grow(buf, more);
 }
 
@@ -58,6 +62,7 @@ static inline void gs_buf_clear(gs_buf *buf)
 {
   buf->b.len = 0;
   buf->err = GESSO_OK;
+  GS_POISON_AFTER(buf->b.data, 0, buf->b.capacity);
 }
 
 static inline gesso_bytes gs_buf_bytes(const gs_buf *buf)
@@ -70,6 +75,7 @@ static inline gesso_buffer gs_buf_take(gs_buf *buf)
 {
   gesso_buffer out = buf->b;
   const gesso_allocator *al = buf->b.alloc;
+  GS_POISON_AFTER(out.data, out.capacity, out.capacity);
   buf->b = (gesso_buffer){ .alloc = al };
   return out;
 }
@@ -77,6 +83,7 @@ static inline gesso_buffer gs_buf_take(gs_buf *buf)
 static inline void gs_buf_finish(gs_buf *buf)
 {
   const gesso_allocator *al = buf->b.alloc;
+  GS_POISON_AFTER(buf->b.data, buf->b.capacity, buf->b.capacity);
   gesso_buffer_free(&buf->b);
   buf->b.alloc = al;
   buf->err = GESSO_OK;

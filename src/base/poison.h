@@ -1,5 +1,5 @@
-/* Memory that must not be touched, told to AddressSanitizer: pools and arenas hand out parts of larger
- * blocks, and without this it would see no read past the end of a part. Nothing in other builds. */
+/* Memory that must not be touched, told to AddressSanitizer: arenas and buffers hand out parts of larger
+ * blocks, and without this it would see nothing past the end of a part. Nothing in other builds. */
 #ifndef GS_BASE_POISON_H
 #define GS_BASE_POISON_H
 
@@ -14,13 +14,24 @@
 
 #ifdef GS_POISONED
 #include <sanitizer/asan_interface.h>
-#define GS_RED_ZONE 16u /* bytes between two parts of a block */
+#define GS_RED_ZONE 16u   /* bytes between two parts of a block */
+#define GS_EXACT_MAX 512u /* arrays that take no more bytes have no room to spare */
 #define GS_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define GS_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
 #else
 #define GS_RED_ZONE 0u
-#define GS_POISON(p, n) ((void)(p), (void)(n))
-#define GS_UNPOISON(p, n) ((void)(p), (void)(n))
+#define GS_EXACT_MAX 0u
+#define GS_POISON(p, n) ((void)sizeof(p), (void)sizeof(n))
+#define GS_UNPOISON(p, n) ((void)sizeof(p), (void)sizeof(n))
 #endif
+
+/* Of a buffer that holds `cap` bytes the first `open` may be touched. */
+#define GS_POISON_AFTER(p, open, cap)        \
+  do {                                       \
+    if ((p) != NULL) {                       \
+      GS_UNPOISON(p, open);                  \
+      GS_POISON((p) + (open), (cap) - (open)); \
+    }                                        \
+  } while (0)
 
 #endif

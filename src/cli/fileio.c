@@ -31,7 +31,8 @@ bool gs_cli_read_file(const char *who, const char *path, gs_buf *out)
     (void)gs_buf_room(out, (size_t)st.st_size + 1);
   bool ok = true;
   while (ok) {
-    if (!gs_buf_room(out, out->b.capacity > out->b.len ? 1 : 65536)) {
+    size_t room = out->b.capacity - out->b.len;
+    if (!gs_buf_room(out, room > 0 ? room : 65536)) {
       errno = ENOMEM;
       ok = complain(who, "read", name);
       break;

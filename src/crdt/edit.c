@@ -67,7 +67,7 @@ gs_buf gs_edit_room(gesso_doc *doc)
   gs_buf buf = gs_buf_make(doc->alloc);
   if (doc->room.data != NULL) {
     buf.b = doc->room;
-    buf.b.len = 0;
+    gs_buf_clear(&buf);
     doc->room = (gesso_buffer){ 0 };
   }
   return buf;

@@ -316,7 +316,7 @@ static gesso_status write_updates(gesso_doc *doc, gs_delivery *d, const gs_range
   gs_buf buf = gs_buf_make(doc->mem.inner);
   if (d != NULL && own_out == NULL && doc->observers->room.data != NULL) {
     buf.b = doc->observers->room;
-    buf.b.len = 0;
+    gs_buf_clear(&buf);
     doc->observers->room = (gesso_buffer){ 0 };
   }
   if ((own_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {

@@ -73,8 +73,10 @@ static gs_http_event fail(gs_http_parser *hp, int status, const char *text)
 static bool make_room(gs_http_parser *hp, gesso_buffer *b, size_t more, size_t expect, size_t max)
 {
   size_t need = b->len + more;
-  if (need <= b->capacity)
+  if (need <= b->capacity) {
+    GS_POISON_AFTER(b->data, need, b->capacity);
     return true;
+  }
   size_t want = b->capacity * 2;
   if (want < expect)
     want = expect;
@@ -82,11 +84,13 @@ static bool make_room(gs_http_parser *hp, gesso_buffer *b, size_t more, size_t e
     want = max;
   if (want < need)
     want = need;
+  GS_POISON_AFTER(b->data, b->capacity, b->capacity);
   uint8_t *p = gs_resize(hp->alloc, b->data, b->capacity, want);
   if (p == NULL)
     return false;
   b->data = p;
   b->capacity = want;
+  GS_POISON_AFTER(p, need, want);
   return true;
 }
 

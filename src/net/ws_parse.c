@@ -275,12 +275,14 @@ static bool collect(gs_ws_parser *wp, const gesso_allocator *alloc, const uint8_
       want = frame_end;
     if (want > UINT32_MAX)
       want = UINT32_MAX;
+    GS_POISON_AFTER(wp->message, wp->message_cap, wp->message_cap);
     uint8_t *p = gs_resize(alloc, wp->message, wp->message_cap, (size_t)want);
     if (p == NULL)
       return false;
     wp->message = p;
     wp->message_cap = (uint32_t)want;
   }
+  GS_POISON_AFTER(wp->message, need, wp->message_cap);
   if (n != 0)
     memcpy(wp->message + wp->message_len, data, n);
   wp->message_len = (uint32_t)need;
