@@ -49,7 +49,7 @@ static void count_write(void *ctx, const gs_vfs_event *ev, int rc)
 }
 
 static const gs_clock by_hand = { mono_us, wall_ms, NULL };
-static const gs_vfs_hooks counting = { NULL, count_write, NULL };
+static const gs_vfs_hooks counting = { .after = count_write };
 
 gesso_persistence *bench_open_by_hand(const char *folder)
 {

@@ -34,7 +34,8 @@
  * Refused at once. A verb returns a status: GESSO_OK means that it was accepted and will complete.
  * Anything else means that nothing was taken and no callback follows:
  *   USAGE   a bad name, a verb that writes on a read-only handle, a missing argument
- *   FULL    (append) the disk is full: boards are read-only until there is room again
+ *   FULL    (append, create) the disk is full, or the folder's quota is reached: boards are read-only until there is
+ *           room again
  *   LIMIT   (append) too much is waiting for the disk; see queue_bytes_max
  *   CLOSED  after gesso_persistence_close
  *   NOMEM
@@ -93,6 +94,12 @@ typedef struct gesso_persistence_options {
   uint64_t history_keep_ms;     /* versions made by themselves stay so long; 30 days */
   uint32_t history_ratio;       /* ... while a board's history takes at most so many times its state; 10 */
   uint32_t history_pad;
+  uint64_t board_bytes_max;     /* quota of a board: once its state and journal take so much on disk, only updates that
+                                   delete are taken; no limit */
+  uint64_t total_bytes_max;     /* quota of all boards: of gesso.db, history and trash included, the write-ahead log not.
+                                   Once it is reached, the trash is emptied and updates are refused (FULL); no limit */
+  uint64_t reserve_bytes;       /* updates are refused (FULL) while less than this is left on the disk: it is for what
+                                   makes room. 32 MB, or a 128th of the file system if that is less */
 } gesso_persistence_options;
 
 /* Opens a data folder: takes the writer's lock (not when read-only) and starts the storage threads,
@@ -166,7 +173,8 @@ typedef struct gesso_board_load {
   gesso_doc *doc;             /* FOUND: a document made of all that (the storage thread built it to
                                  verify the bytes). The library's, unless taken */
   uint32_t state_version;     /* encoding of `state`: 1 or 2, for gesso_doc_apply_v1 or _v2 */
-  uint32_t pad;
+  uint32_t full;              /* FOUND: 1 when it has reached its quota; see GESSO_EVENT_BOARD_FULL. Events about the board
+                                 that came after the call tell more than this */
 } gesso_board_load;
 
 typedef void (*gesso_load_fn)(void *ctx, gesso_board_load *load);
@@ -186,15 +194,18 @@ enum {
    * Without this flag the storage thread decodes it first and refuses what is no update: CORRUPT,
    * TRUNCATED, RANGE, LIMIT from both callbacks. A trusted update that is none makes the board
    * unreadable. */
-  GESSO_APPEND_TRUSTED = 1u
+  GESSO_APPEND_TRUSTED = 1u,
+  /* Taken even if the board has reached board_bytes_max: for callers who keep to the quota by GESSO_EVENT_BOARD_FULL,
+   * and for whom it would be too late to refuse what was on its way already. */
+  GESSO_APPEND_PAST_QUOTA = 2u
 };
 
 /* Journals one update v1 of a board. The board is made by the first one.
  * `generation`: of the board that the update is meant for, as load gave it; DELETED when the name
  * means another board by now. 0: whichever board has the name.
  * `on_written`: it survives kill -9. `on_synced`: it survives a power cut. Both get the status:
- *   OK; DELETED (nothing is stored); LIMIT (nothing is stored: the board would exceed 1,000,000,000 bytes,
- *   more than SQLite takes as one value); USAGE (the update is empty); CLOSED, IO, FULL (the folder was closed
+ *   OK; DELETED (nothing is stored); LIMIT (nothing is stored: the board has reached board_bytes_max, or would exceed
+ *   1,000,000,000 bytes, more than SQLite takes as one value); USAGE (the update is empty); CLOSED, IO, FULL (the folder was closed
  *   before the disk took it).
  * While the disk fails, the update is kept in memory and tried again; neither callback runs until
  * it succeeds. */
@@ -210,7 +221,7 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_append(gesso_persi
  * destroyed and before the handle is. An update that waits for missing ones is emitted when they
  * arrive; hand what peers sent to append if it must be safe before that.
  * While updates of an attached document cannot be taken (FULL, LIMIT), they are held in memory all
- * the same. */
+ * the same, and quotas do not stop them. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_attach(gesso_persistence *p, gesso_bytes board,
                                                                      uint64_t generation, gesso_doc *doc,
                                                                      gesso_persistence_fn on_written,
@@ -308,7 +319,13 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_list(gesso_persist
  * NOTFOUND, DELETED, and what makes a board unreadable; `message` is a sentence, never NULL. */
 typedef void (*gesso_export_fn)(void *ctx, gesso_status status, gesso_bytes update, const char *message);
 
-/* `format`: 1 = update v1. */
+enum {
+  GESSO_EXPORT_V1 = 1,
+  GESSO_EXPORT_STORED = 256 /* with a format: as it is stored at the moment, without waiting for updates that cannot be
+                               written now */
+};
+
+/* `format`: GESSO_EXPORT_V1. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_export(gesso_persistence *p, gesso_bytes board,
                                                                      int format, gesso_export_fn fn, void *ctx);
 
@@ -419,6 +436,11 @@ typedef struct gesso_persistence_stats {
   uint64_t reopens;            /* times the database was reopened after a failure */
   uint64_t commit_us[GESSO_LATENCY_BUCKETS];
   uint64_t sync_us[GESSO_LATENCY_BUCKETS];
+  uint64_t used_bytes;         /* of the database, what the quota counts; looked at once a second, if need be */
+  uint64_t used_bytes_max;     /* total_bytes_max; 0: no limit. So is the next */
+  uint64_t board_bytes_max;
+  uint64_t disk_left_bytes;    /* as of then; 0: not known */
+  uint64_t boards_filled;      /* times a board reached its quota */
 } gesso_persistence_stats;
 
 /* Figures for metrics. Never waits. */
@@ -426,9 +448,12 @@ GESSO_API gesso_status gesso_persistence_get_stats(gesso_persistence *p, gesso_p
 
 typedef enum gesso_persistence_event_kind {
   GESSO_EVENT_WRITES_FAIL = 1,  /* status IO or FULL: updates are held, appends refused while FULL */
-  GESSO_EVENT_WRITES_WORK = 2,  /* after such a failure: all that was held is synced */
+  GESSO_EVENT_WRITES_WORK = 2,  /* after such a failure: all that was held is synced, and there is room */
   GESSO_EVENT_FOLD_FAILED = 3,  /* `board` could not be folded; its journal stays */
-  GESSO_EVENT_ATTACHED_LOST = 4 /* `board` was deleted: updates of the document attached to it are refused */
+  GESSO_EVENT_ATTACHED_LOST = 4, /* `board` was deleted: updates of the document attached to it are refused */
+  GESSO_EVENT_BOARD_FULL = 5,   /* `board` has reached board_bytes_max, or nine tenths of the 1,000,000,000 bytes that a
+                                   board can have. A load tells it, too */
+  GESSO_EVENT_BOARD_ROOM = 6    /* a fold has brought `board` below that */
 } gesso_persistence_event_kind;
 
 typedef struct gesso_persistence_event {

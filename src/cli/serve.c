@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_WEB_DIR = 1000, OPT_ALLOW_ORIGIN, OPT_HISTORY_DAYS, ORIGINS_MAX = 64 };
+enum { OPT_WEB_DIR = 1000, OPT_ALLOW_ORIGIN, OPT_HISTORY_DAYS, OPT_BOARD_QUOTA, OPT_TOTAL_QUOTA, ORIGINS_MAX = 64 };
 
 struct serve_args {
   gs_server_options options;
@@ -27,9 +27,26 @@ static const struct argp_option options[] = {
   { "web-dir", OPT_WEB_DIR, "DIR", 0, "Serve the page from DIR instead of from the program", 0 },
   { "history-days", OPT_HISTORY_DAYS, "N", 0,
     "Keep earlier versions of boards for N days (default: 30); 0 makes none. Named ones stay", 0 },
+  { "board-quota", OPT_BOARD_QUOTA, "SIZE", 0,
+    "A board that takes SIZE on the disk (as 500K, 64M, 2G; default: 256M) is read-only but for deletions; 0: no limit", 0 },
+  { "total-quota", OPT_TOTAL_QUOTA, "SIZE", 0,
+    "When all boards together, with history and trash, take SIZE on the disk, the trash is emptied and boards are read-only "
+    "(default: 0, no limit but the disk)", 0 },
   { "verbose", 'v', NULL, 0, "Log boards and sockets as they come and go", 0 },
   { 0 },
 };
+
+static uint64_t size_of(struct argp_state *state, const char *option, const char *arg)
+{
+  char *end;
+  unsigned long long n = strtoull(arg, &end, 10);
+  static const char units[] = "KMGT";
+  const char *unit = *end == '\0' ? NULL : strchr(units, *end & ~0x20);
+  unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - units + 1);
+  if (end == arg || *arg == '-' || (unit == NULL ? *end != '\0' : end[1] != '\0') || n > UINT64_MAX >> shift >> 1)
+    argp_error(state, "--%s is a number of bytes, or one with K, M, G or T behind it, not '%s'", option, arg);
+  return (uint64_t)n << shift;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -71,6 +88,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->no_history = n == 0;
     return 0;
   }
+  case OPT_BOARD_QUOTA:
+    o->board_quota = size_of(state, "board-quota", arg);
+    if (o->board_quota == 0)
+      o->board_quota = UINT64_MAX;
+    return 0;
+  case OPT_TOTAL_QUOTA:
+    o->total_quota = size_of(state, "total-quota", arg);
+    return 0;
   case 'v':
     gs_log_set_level(GS_LOG_DEBUG);
     return 0;

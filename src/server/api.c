@@ -47,7 +47,7 @@ void gs_api_error_of_status(gs_api *api, gs_conn *conn, gesso_status s, const ch
     gs_api_error(api, conn, 400, "this is no name for a board: 1 to 512 bytes of UTF-8");
     break;
   case GESSO_E_FULL:
-    gs_api_error(api, conn, 507, "the server's disk is full");
+    gs_api_error(api, conn, 507, "the server has no room left");
     break;
   case GESSO_E_NOMEM:
   case GESSO_E_BUSY:
@@ -211,9 +211,10 @@ static void exported(void *ctx, gesso_status s, gesso_bytes update, const char *
 
 static void export_board(gs_api *api, gs_conn *conn, gesso_bytes name)
 {
+  int format = GESSO_EXPORT_V1 | (api->rooms->read_only ? GESSO_EXPORT_STORED : 0);
   call *c = make_call(api, conn, name);
   if (c != NULL)
-    accepted_or_error(c, conn, gesso_board_persistence_export(api->store, name, 1, exported, c));
+    accepted_or_error(c, conn, gesso_board_persistence_export(api->store, name, format, exported, c));
 }
 
 /* ---- images ----------------------------------------------------------------------------------- */
@@ -412,7 +413,7 @@ static void health(gs_api *api, gs_conn *conn)
   gesso_persistence_stats stats = { .size = sizeof stats };
   if (gesso_persistence_get_stats(api->store, &stats) != GESSO_OK || stats.health != GESSO_OK)
     gs_api_error(api, conn, 503,
-                 stats.health == GESSO_E_FULL ? "the disk is full; boards are read-only"
+                 stats.health == GESSO_E_FULL ? "there is no room left; boards are read-only"
                                               : "the disk fails; changes are kept in memory and tried again");
   else
     (void)gs_conn_respond_json(conn, 200, "{\"status\":\"ok\"}");

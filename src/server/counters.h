@@ -33,6 +33,8 @@
   X(rooms_loaded, "boards loaded") \
   X(rooms_unreadable, "boards that could not be loaded") \
   X(rooms_refused, "boards not loaded because too many are in memory") \
+  X(rooms_full, "times a board was full when it was opened, or became so") \
+  X(answers_stored, "answers from what was stored, as the disk did not take the rest") \
   X(rooms_unloaded, "boards dropped from memory") \
   X(origins_refused, "requests and sockets refused for their Origin or Host") \
   X(api_requests, "API requests") \

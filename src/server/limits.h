@@ -16,6 +16,8 @@
 #define GS_LIMIT_DOC_MEMORY (1u << 30)     /* one document */
 #define GS_ROOM_LINGER_MS 5000u            /* an empty board stays in memory for so long: a reload is quick */
 #define GS_ROOM_ENCODED_MS 10000u          /* the encoded state is kept for newcomers at least so long */
+#define GS_ROOM_READ_ONLY_MS 1000u         /* writing may fail for so long before boards turn read-only; at once when full */
+#define GS_LIMIT_BOARD_STORED_LEN (UINT64_C(256) << 20) /* one board on the disk, unless --board-quota says another */
 #define GS_ROOM_RETRY_MS 250u              /* between two attempts to hand over what the store refused */
 
 /* Presence, per board. A whiteboard's presence carries a live gesture, so states are allowed some size. */

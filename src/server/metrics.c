@@ -43,6 +43,11 @@ static void store_metrics(gs_buf *out, gesso_persistence *store)
   one(out, "store_journal_bytes_max", "gauge", "cap of the journal", s.journal_bytes_max);
   one(out, "store_wal_bytes", "gauge", "size of the write-ahead log", s.wal_bytes);
   one(out, "store_database_bytes", "gauge", "size of the database file", s.database_bytes);
+  one(out, "store_used_bytes", "gauge", "of it, what the quota counts", s.used_bytes);
+  one(out, "store_used_bytes_max", "gauge", "quota of all boards; 0: none", s.used_bytes_max);
+  one(out, "store_board_bytes_max", "gauge", "quota of one board; 0: none", s.board_bytes_max);
+  one(out, "store_disk_left_bytes", "gauge", "room on the disk", s.disk_left_bytes);
+  one(out, "store_boards_filled_total", "counter", "times a board reached its quota", s.boards_filled);
   one(out, "store_updates_total", "counter", "updates appended", s.updates_appended);
   one(out, "store_update_bytes_total", "counter", "bytes of updates appended", s.updates_bytes);
   one(out, "store_updates_refused_total", "counter", "updates of deleted boards, or undecodable", s.updates_refused);
@@ -93,7 +98,7 @@ void gs_api_metrics(gs_api *api, gs_conn *conn)
   one(&out, "uptime_seconds", "gauge", "since the start",
       (gs_loop_now_ms(api->rooms->loop) - api->started_ms) / 1000);
   one(&out, "boards_in_memory", "gauge", "boards in memory", api->rooms->count);
-  one(&out, "boards_read_only", "gauge", "1 while the disk is full", api->rooms->read_only);
+  one(&out, "boards_read_only", "gauge", "1 while nothing can be stored", api->rooms->read_only);
   one(&out, "sessions", "gauge", "clients on boards", api->rooms->sessions);
   one(&out, "images_bytes", "gauge", "stored images", gs_images_total(api->images));
   one(&out, "images_bytes_max", "gauge", "quota of stored images", GS_LIMIT_IMAGES_TOTAL_LEN);

@@ -85,6 +85,8 @@ static void loaded(void *ctx, gesso_board_load *load)
   case GESSO_LOAD_FOUND:
     room->doc = gesso_board_load_take_doc(load);
     room->generation = load->generation;
+    if (load->full != 0 && !room->full_heard)
+      gs_room_set_full(room, true);
     break;
   case GESSO_LOAD_NEVER_EXISTED: {
     gesso_doc_options options = { .size = sizeof options, .memory_max = GS_LIMIT_DOC_MEMORY };
@@ -133,7 +135,8 @@ static void timer_fired(gs_timer *timer)
   if (room->step2 != NULL && !room->step2_used)
     gs_room_forget_state(room); /* as large as the board, and nobody came for it */
   room->step2_used = false;
-  bool idle = room->sessions == NULL && room->state != GS_ROOM_LOADING && room->batches == NULL && !room->in_turn;
+  bool idle = room->sessions == NULL && room->state != GS_ROOM_LOADING && room->batches == NULL && !room->in_turn &&
+              !room->reads_stored;
   if (idle && room->empty_ms + GS_ROOM_LINGER_MS <= now) {
     if (room->unsaved && room->state == GS_ROOM_LIVE)
       (void)!gesso_board_persistence_save(room->rooms->store, gs_room_name(room), NULL, NULL);
@@ -270,20 +273,36 @@ static void refuse_input(gs_session *session, const char *what, const gesso_erro
   gs_room_close(session, code, reason);
 }
 
-/* Tells a client that it draws in vain, once until the board can be written again. */
-static void tell_read_only(gs_session *session)
+const char *gs_room_read_only(const gs_room *room, gesso_bytes update)
 {
-  static const char why[] = "the server cannot store changes at the moment; they stay with you until it can";
+  if (room->refused != NULL || room->rooms->read_only)
+    return "the server cannot store changes at the moment; they stay with you until it can";
+  if (room->full && (update.len == 0 || update.data[0] != 0)) /* a first byte of 0: nothing but deletions */
+    return "this board is full; changes stay with you until something was deleted";
+  return NULL;
+}
+
+void gs_room_deny(gs_session *session, const char *why)
+{
   if (session->missed)
     return;
   session->missed = true;
   gs_buf buf = gs_buf_make(NULL);
   gs_frame_begin(&buf);
-  gs_write_denied(&buf, (gesso_bytes){ (const uint8_t *)why, sizeof why - 1 });
+  gs_write_denied(&buf, (gesso_bytes){ (const uint8_t *)why, strlen(why) });
   gs_frame *frame = gs_frame_end(&buf, GS_WS_BINARY);
   if (frame != NULL)
     (void)gs_room_send(session, frame);
   gs_frame_release(frame);
+}
+
+void gs_room_set_full(gs_room *room, bool full)
+{
+  room->full = full;
+  room->full_heard = room->state == GS_ROOM_LOADING;
+  gs_room_counters(room)->rooms_full += full;
+  log_room(room, full ? GS_LOG_WARN : GS_LOG_INFO, full ? "board_full" : "board_has_room", NULL);
+  gs_room_retry(room);
 }
 
 static bool note_contributor(gs_room *room, gs_session *session)
@@ -342,9 +361,11 @@ static void receive_update(gs_session *session, gesso_bytes update)
     return; /* the empty one: every handshake has it */
   counters->updates_in++;
   counters->update_bytes_in += update.len;
-  if (room->refused != NULL || room->rooms->read_only) {
+  const char *why = gs_room_read_only(room, update);
+  if (why != NULL) {
     counters->updates_missed++;
-    tell_read_only(session);
+    gs_room_deny(session, why);
+    gs_rooms_touch(room->rooms, room);
     return;
   }
   if (take_update(room, session, update, &err) != GESSO_OK) {

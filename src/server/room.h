@@ -21,7 +21,12 @@
  *   I3  what a turn brought is in its batch, also what waits for missing updates: then the updates are
  *       journalled as they came, since the merged one contains only what was integrated.
  *   I4  while the store refuses a batch (disk full, too much waiting), it is the last one: updates are
- *       not taken. Their senders are asked for them again (step 1) once the store takes it. */
+ *       not taken.
+ *
+ * A board is read-only while the disk takes nothing, or while it is full itself: gs_room_read_only() is the only place that
+ * decides. Updates are refused before anything is done with them. Everybody is told (`denied`), and is asked (step 1) for
+ * what was refused once updates are taken again. Who comes meanwhile is shown what is stored: an answer that waits
+ * by I1 would wait for as long as the disk does. */
 #ifndef GS_SERVER_ROOM_H
 #define GS_SERVER_ROOM_H
 
@@ -43,6 +48,10 @@ struct gs_room {
   bool deleted;          /* while it was loading */
   bool step2_used;       /* since the timer looked last */
   bool unsaved;          /* updates were journalled since the last save */
+  bool full;             /* the board has reached its quota */
+  bool told;             /* everybody was told that it is read-only */
+  bool full_heard;       /* ... the store said so, or the contrary, while it was loading */
+  bool reads_stored;     /* the store was asked for what is stored, up to stored_seq */
   gs_room_state state;
   uint16_t refuse_code;
   gesso_doc *doc;        /* live */
@@ -53,6 +62,7 @@ struct gs_room {
 
   uint64_t seq;          /* the last batch made */
   uint64_t written_seq;  /* I2 */
+  uint64_t stored_seq;
   gs_batch *batches, *batches_last; /* not yet synced, oldest first */
   gs_batch *refused;     /* I4: the last batch, not yet taken by the store */
 
@@ -84,8 +94,8 @@ void gs_room_leave(gs_session *session);
 /* One frame of the client. What is wrong with it closes this session and concerns nobody else. */
 void gs_room_receive(gs_session *session, gesso_bytes frame);
 
-/* An update that no client sent: an edit of the server's own. The room is live. FULL: it cannot be stored at the
- * moment; what is wrong with the update; NOMEM. */
+/* An update that no client sent: an edit of the server's own. The room is live. A board that is full takes it: going
+ * back to an earlier version is a way to make room. FULL: it cannot be stored at the moment; what is wrong with the update; NOMEM. */
 gesso_status gs_room_edit(gs_room *room, gesso_bytes update);
 
 /* The client was too slow and frames for it were dropped; now it is ready for what replaces them. */
@@ -100,8 +110,15 @@ void gs_room_refuse(gs_room *room, uint16_t code, const char *reason);
 /* The board was deleted: refused with 4404, if need be as soon as the load is back. */
 void gs_room_deleted(gs_room *room);
 
-/* Tries again what the store refused; once that is taken, asks those who missed for what they have. */
+/* Why an update is not taken now: a sentence for clients; NULL: it is taken. An empty one asks about any. */
+const char *gs_room_read_only(const gs_room *room, gesso_bytes update);
+
+/* The board may have become read-only, or not be it any more: tries again what the store refused, tells everybody, or
+ * asks those who missed for what they have. */
 void gs_room_retry(gs_room *room);
+
+/* The board has reached its quota, or is below it again. */
+void gs_room_set_full(gs_room *room, bool full);
 
 /* A frame to one client. */
 bool gs_room_send(gs_session *session, gs_frame *frame);

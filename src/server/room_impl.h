@@ -28,6 +28,9 @@ void gs_room_forget_presence(gs_room *room);
 /* The session's answer, wherever it waits, is not wanted any more. */
 void gs_room_cancel_answers(gs_room *room, gs_session *session);
 
+/* Tells a client that it draws in vain, once until it does not any more. */
+void gs_room_deny(gs_session *session, const char *why);
+
 /* Frees batches that never completed. */
 void gs_room_free_batches(gs_room *room);
 

@@ -163,7 +163,8 @@ static bool hand_over(gs_batch *batch)
   while (batch->parts_taken < batch->part_count) {
     gesso_buffer *part = &batch->parts[batch->parts_taken];
     gesso_status s = gesso_board_persistence_append(room->rooms->store, gs_room_name(room), room->generation,
-                                                    (gesso_bytes){ part->data, part->len }, GESSO_APPEND_TRUSTED,
+                                                    (gesso_bytes){ part->data, part->len },
+                                                    GESSO_APPEND_TRUSTED | GESSO_APPEND_PAST_QUOTA,
                                                     part_written, part_synced, batch);
     if (s != GESSO_OK) {
       batch->refused = s;
@@ -179,42 +180,13 @@ static void store_refused(gs_room *room, gs_batch *batch)
 {
   gs_room_counters(room)->batches_refused++;
   room->refused = batch; /* I4 */
+  gs_rooms_touch(room->rooms, room); /* everybody is to be told */
   gs_log line;
   gs_log_begin(&line, GS_LOG_WARN, "board_read_only");
   gs_log_bytes(&line, "board", gs_room_name(room));
   gs_log_text(&line, "why", gesso_status_text(batch->refused));
   gs_log_end(&line);
   gs_room_schedule(room);
-}
-
-static void ask_those_who_missed(gs_room *room)
-{
-  for (gs_session *s = room->sessions; s != NULL; s = s->next)
-    if (s->missed) {
-      s->missed = false;
-      s->asks_step1 = true;
-      if (!s->asks) {
-        s->asks = true;
-        s->next_asking = room->asking;
-        room->asking = s;
-      }
-      gs_rooms_touch(room->rooms, room);
-    }
-}
-
-void gs_room_retry(gs_room *room)
-{
-  if (room->refused != NULL) {
-    if (!hand_over(room->refused))
-      return;
-    room->refused = NULL;
-    gs_log line;
-    gs_log_begin(&line, GS_LOG_INFO, "board_writable");
-    gs_log_bytes(&line, "board", gs_room_name(room));
-    gs_log_end(&line);
-  }
-  if (!room->rooms->read_only)
-    ask_those_who_missed(room);
 }
 
 /* The raw updates of the turn, one part each. */
@@ -364,7 +336,7 @@ static void send_presence(gs_session *session)
     gs_room_counters(room)->presence_out += gs_room_send(session, room->everybody);
 }
 
-/* Our step 1, then presence, then step 2, as the stock server does. */
+/* Our step 1, then presence, then step 2, as the stock server does; and if need be that we take nothing. */
 static void send_answer(gs_session *session)
 {
   gs_room *room = session->room;
@@ -375,7 +347,13 @@ static void send_answer(gs_session *session)
   session->asks_presence = false;
   if (session->answer_step2 != NULL)
     gs_room_counters(room)->answers += gs_room_send(session, session->answer_step2);
+  bool asked = session->answer_step1 != NULL;
   drop_answer(session);
+  const char *why = gs_room_read_only(room, (gesso_bytes){ NULL, 0 });
+  if (why != NULL) {
+    session->missed = session->missed && !asked;
+    gs_room_deny(session, why);
+  }
 }
 
 static gs_frame *shared_step1(gs_room *room)
@@ -504,6 +482,80 @@ static void release_answers(gs_room *room)
   }
 }
 
+/* ---- while the disk takes nothing --------------------------------------------------------------- */
+
+static void ask_those_who_missed(gs_room *room)
+{
+  for (gs_session *s = room->sessions; s != NULL; s = s->next)
+    if (s->missed) {
+      s->missed = false;
+      s->asks_step1 = true;
+      if (!s->asks) {
+        s->asks = true;
+        s->next_asking = room->asking;
+        room->asking = s;
+      }
+      gs_rooms_touch(room->rooms, room); /* in this turn still */
+    }
+}
+
+/* Those who wait for the write of something are sent what is stored without it. The rest follows as what
+ * everybody is sent, once it is written. */
+static void show_stored(void *ctx, gesso_status status, gesso_bytes update, const char *message)
+{
+  gs_room *room = ctx;
+  (void)message;
+  room->reads_stored = false;
+  gs_room_schedule(room);
+  if (room->state != GS_ROOM_LIVE || (status != GESSO_OK && status != GESSO_E_NOTFOUND))
+    return;
+  static const uint8_t empty[] = { 0, 0 };
+  if (status != GESSO_OK)
+    update = (gesso_bytes){ empty, sizeof empty };
+  gs_frame *frame = make_frame(gs_write_step2, update);
+  while (frame != NULL && room->waiting != NULL) {
+    gs_session *s = room->waiting;
+    unlink_waiting(room, s);
+    drop_answer(s);
+    s->answer_step2 = gs_frame_retain(frame);
+    s->from_seq = room->stored_seq;
+    gs_room_counters(room)->answers_stored++;
+    send_answer(s);
+  }
+  gs_frame_release(frame);
+}
+
+static void tell_or_ask(gs_room *room)
+{
+  const char *why = gs_room_read_only(room, (gesso_bytes){ NULL, 0 });
+  if (why == NULL && room->told)
+    ask_those_who_missed(room);
+  for (gs_session *s = room->sessions; why != NULL && !room->told && s != NULL; s = s->next)
+    if (!s->waits) /* those are told with their answer */
+      gs_room_deny(s, why);
+  room->told = why != NULL;
+  bool held = room->refused != NULL || room->rooms->read_only;
+  if (!held || room->waiting == NULL || room->reads_stored)
+    return;
+  room->stored_seq = room->written_seq;
+  room->reads_stored = gesso_board_persistence_export(room->rooms->store, gs_room_name(room),
+                                                      GESSO_EXPORT_V1 | GESSO_EXPORT_STORED, show_stored,
+                                                      room) == GESSO_OK;
+}
+
+void gs_room_retry(gs_room *room)
+{
+  if (room->refused != NULL && hand_over(room->refused)) {
+    room->refused = NULL;
+    gs_log line;
+    gs_log_begin(&line, GS_LOG_INFO, "board_writable");
+    gs_log_bytes(&line, "board", gs_room_name(room));
+    gs_log_end(&line);
+  }
+  if (room->state == GS_ROOM_LIVE)
+    gs_rooms_touch(room->rooms, room);
+}
+
 /* ---- the end of the turn ----------------------------------------------------------------------- */
 
 /* What is newer, once, to everybody: its author's watchdog is fed by it too. */
@@ -526,7 +578,9 @@ void gs_room_turn(gs_room *room)
   if (room->in_transaction)
     commit(room);
   announce_presence(room);
-  if (room->state == GS_ROOM_LIVE)
+  if (room->state == GS_ROOM_LIVE) {
     answer_all(room);
+    tell_or_ask(room);
+  }
   gs_room_schedule(room);
 }

@@ -191,6 +191,13 @@ void gs_rooms_each(gs_rooms *rooms, void (*visit)(void *ctx, gs_room *room), voi
     }
 }
 
+void gs_rooms_set_full(gs_rooms *rooms, gesso_bytes name, bool full)
+{
+  gs_room *room = gs_rooms_find(rooms, name);
+  if (room != NULL && room->state != GS_ROOM_REFUSING)
+    gs_room_set_full(room, full);
+}
+
 static void retry(void *ctx, gs_room *room)
 {
   (void)ctx;
@@ -203,7 +210,6 @@ void gs_rooms_set_read_only(gs_rooms *rooms, bool read_only)
     return;
   rooms->read_only = read_only;
   gs_log_event(read_only ? GS_LOG_ERROR : GS_LOG_INFO, read_only ? "boards_read_only" : "boards_writable", "why",
-               read_only ? "the disk is full" : "there is room on the disk again");
-  if (!read_only)
-    gs_rooms_each(rooms, retry, NULL);
+               read_only ? "nothing can be stored" : "everything is stored again");
+  gs_rooms_each(rooms, retry, NULL);
 }

@@ -25,7 +25,7 @@ struct gs_rooms {
   gs_watch store_watch;
   uint64_t hook_turn;    /* the turn in which the hook ran last */
   bool hook_ran;
-  bool read_only;        /* the disk is full */
+  bool read_only;        /* the disk is full, or cannot be written */
   bool stopping;         /* nothing is taken any more */
 };
 
@@ -53,8 +53,11 @@ void gs_rooms_created(gs_rooms *rooms, gesso_bytes name);
 /* Takes nothing more; what this turn brought is handed to the store. */
 void gs_rooms_stop(gs_rooms *rooms);
 
-/* The disk was full and has room again, or the other way round. */
+/* The store takes nothing more, or takes updates again. */
 void gs_rooms_set_read_only(gs_rooms *rooms, bool read_only);
+
+/* A board has reached its quota, or is below it again. */
+void gs_rooms_set_full(gs_rooms *rooms, gesso_bytes name, bool full);
 
 /* Calls `visit` for every room. It must not add or drop rooms. */
 void gs_rooms_each(gs_rooms *rooms, void (*visit)(void *ctx, gs_room *room), void *ctx);

@@ -42,7 +42,7 @@ typedef struct server {
   gs_assets assets;
   gs_counters counters;
   gs_watch signals;
-  gs_timer stop_timer, tidy_timer;
+  gs_timer stop_timer, tidy_timer, fail_timer;
   uint64_t gone, tidied; /* connections and boards that have gone: at the last look, and when it was tidied */
   unsigned looks;        /* since it was tidied */
   uint64_t stop_ms, told_ms;
@@ -98,6 +98,10 @@ static void store_event(void *ctx, const gesso_persistence_event *event)
 {
   server *sv = ctx;
   static const char *const names[] = { "", "writes_fail", "writes_work", "fold_failed", "board_lost" };
+  if (event->kind == GESSO_EVENT_BOARD_FULL || event->kind == GESSO_EVENT_BOARD_ROOM) {
+    gs_rooms_set_full(&sv->rooms, event->board, event->kind == GESSO_EVENT_BOARD_FULL);
+    return;
+  }
   gs_log line;
   unsigned kind = (unsigned)event->kind;
   gs_log_begin(&line, event->kind == GESSO_EVENT_WRITES_WORK ? GS_LOG_INFO : GS_LOG_ERROR,
@@ -106,10 +110,21 @@ static void store_event(void *ctx, const gesso_persistence_event *event)
     gs_log_bytes(&line, "board", event->board);
   gs_log_text(&line, "why", event->message != NULL ? event->message : gesso_status_text(event->status));
   gs_log_end(&line);
-  if (event->kind == GESSO_EVENT_WRITES_FAIL && event->status == GESSO_E_FULL)
+  if (event->kind == GESSO_EVENT_WRITES_FAIL && event->status == GESSO_E_FULL) {
     gs_rooms_set_read_only(&sv->rooms, true);
-  else if (event->kind == GESSO_EVENT_WRITES_WORK)
+  } else if (event->kind == GESSO_EVENT_WRITES_FAIL) {
+    /* It may be one sync that failed, and be over before anybody is told. */
+    gs_timer_set(sv->loop, &sv->fail_timer, GS_ROOM_READ_ONLY_MS);
+  } else if (event->kind == GESSO_EVENT_WRITES_WORK) {
+    gs_timer_stop(sv->loop, &sv->fail_timer);
     gs_rooms_set_read_only(&sv->rooms, false);
+  }
+}
+
+static void still_failing(gs_timer *timer)
+{
+  server *sv = (server *)((char *)timer - offsetof(server, fail_timer));
+  gs_rooms_set_read_only(&sv->rooms, true);
 }
 
 typedef struct readiness {
@@ -136,6 +151,10 @@ static bool open_store(server *sv, const gs_server_options *options)
     .owner = "gesso serve",
     .flags = options->no_history ? GESSO_OPEN_NO_HISTORY : 0,
     .history_keep_ms = (uint64_t)options->history_days * 24 * 3600 * 1000,
+    .board_bytes_max = options->board_quota == 0            ? GS_LIMIT_BOARD_STORED_LEN
+                       : options->board_quota == UINT64_MAX ? 0
+                                                            : options->board_quota,
+    .total_bytes_max = options->total_quota,
   };
   gesso_buffer why = { 0 };
   gesso_status s = gesso_persistence_open(&o, &sv->store, &why);
@@ -157,7 +176,6 @@ static bool open_store(server *sv, const gs_server_options *options)
             r.known ? r.message : gesso_status_text(s));
     return false;
   }
-  gesso_persistence_on_event(sv->store, store_event, sv);
   return true;
 }
 
@@ -244,6 +262,7 @@ static int take_signals(void)
   sigaddset(&set, SIGINT);
   struct sigaction ignore = { .sa_handler = SIG_IGN };
   sigaction(SIGPIPE, &ignore, NULL);
+  sigaction(SIGXFSZ, &ignore, NULL); /* a file that may grow no more is a full disk */
   if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
     return -1;
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -331,6 +350,7 @@ static bool start(server *sv, const gs_server_options *options)
   };
   sv->stop_timer.fire = stop_tick;
   sv->tidy_timer.fire = tidy;
+  sv->fail_timer.fire = still_failing;
   if (gs_loop_create(NULL, NULL, &sv->loop) != GESSO_OK ||
       gs_loop_watch(sv->loop, &sv->signals, EPOLLIN) != GESSO_OK ||
       gs_rooms_init(&sv->rooms, sv->loop, sv->store, &sv->counters) != GESSO_OK) {
@@ -347,6 +367,10 @@ static bool start(server *sv, const gs_server_options *options)
     .assets = &sv->assets,
     .started_ms = gs_loop_now_ms(sv->loop),
   };
+  gesso_persistence_on_event(sv->store, store_event, sv);
+  gesso_persistence_stats stats = { .size = sizeof stats };
+  if (gesso_persistence_get_stats(sv->store, &stats) == GESSO_OK && stats.health != GESSO_OK)
+    gs_rooms_set_read_only(&sv->rooms, true); /* it was told before anybody listened */
   if (sv->api.images == NULL || sv->api.titles == NULL) {
     fprintf(stderr, "gesso serve: out of memory\n");
     return false;

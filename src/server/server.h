@@ -12,6 +12,8 @@ typedef struct gs_server_options {
   gesso_durability durability;
   uint32_t history_days;            /* versions made by themselves stay so long; 0: 30 */
   bool no_history;                  /* none are made */
+  uint64_t board_quota;             /* bytes of one board; UINT64_MAX: no limit; 0: GS_LIMIT_BOARD_STORED_LEN */
+  uint64_t total_quota;             /* of all of them; 0: no limit */
   const char *web_dir;              /* NULL: the pages in the binary */
   const char *const *allow_origins;
   size_t allow_origin_count;

@@ -37,9 +37,12 @@ void gs_backend_destroy(gs_backend *be);
 /* Opens the writer's connection: drops what the kernel believes to be in the log (after a failed sync that is more than
  * the disk has, and the failure may have been an earlier process's), migrates (unless `no_migrate`), empties the
  * write-ahead log into the database so that everything found is on the disk, and walks the journal. *next_id exceeds
- * every journal id and every `upto`. `why`: static text. */
+ * every journal id and every `upto`. `why`: static text. When it can be read but not written, it
+ * answers why not and is open all the same, for readers: see gs_backend_is_open. */
 gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next_id,
                              const char **why);
+
+bool gs_backend_is_open(const gs_backend *be);
 
 /* Closes every connection, readers' included. `last`: also fold the write-ahead log away. Otherwise
  * the log stays as it is, for the next open to recover. */
@@ -91,7 +94,17 @@ gesso_status gs_backend_list(gs_backend *be, gesso_bytes after, size_t max, bool
 /* Walks the journal again (read-only handles, beside a writer). */
 gesso_status gs_backend_walk(gs_backend *be, gs_journal_row_fn fn, void *ctx);
 
+typedef struct gs_backend_room {
+  uint64_t used_bytes; /* of the database, without pages that are free */
+  bool disk_known;
+  uint64_t disk_left, disk_size;
+} gs_backend_room;
+gesso_status gs_backend_get_room(gs_backend *be, gs_backend_room *out);
+
 /* --- any thread --- */
+/* The errno with which the system refused the last write: EROFS, EACCES, EPERM; or 0. */
+int gs_backend_refusal(gs_backend *be);
+
 /* Makes everything committed so far survive a power cut. Never to be repeated after a failure.
  * CLOSED: there is nothing open to sync. */
 gesso_status gs_backend_sync(gs_backend *be);

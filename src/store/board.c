@@ -293,9 +293,14 @@ uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
   return GS_MAX(gs_board_wait_over_ms(b, policy), b->fold_not_before_ms);
 }
 
+bool gs_board_can_fold(const gs_board *b)
+{
+  return b->live_rows != 0 && !b->fold_running && !b->unreadable && b->row.deleted_ms == 0;
+}
+
 uint64_t gs_board_history_due_ms(const gs_board *b)
 {
-  if (b->live_rows == 0 || b->fold_running || b->unreadable || b->row.deleted_ms != 0)
+  if (!gs_board_can_fold(b))
     return UINT64_MAX;
   return GS_MAX(b->dirty_since_ms + FOLD_ANYWAY_MS, b->fold_not_before_ms);
 }

@@ -115,6 +115,8 @@ typedef struct gs_fold_policy {
 uint64_t gs_board_wait_over_ms(const gs_board *b, const gs_fold_policy *policy);
 /* When the board is due to be folded, on the monotonic clock; UINT64_MAX: not for now. */
 uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy);
+/* It has something to fold, and it can be tried. */
+bool gs_board_can_fold(const gs_board *b);
 /* When a board that is not worth a fold is folded all the same, so that there are versions of it. */
 uint64_t gs_board_history_due_ms(const gs_board *b);
 

@@ -181,7 +181,7 @@ static gesso_status submit(gesso_persistence *p, gs_op *op, bool held)
   (void)pthread_mutex_lock(&p->lock);
   if (p->closing)
     s = GESSO_E_CLOSED;
-  else if (append && !held && p->health == GESSO_E_FULL)
+  else if ((append || op->kind == GS_OP_CREATE) && !held && p->health == GESSO_E_FULL)
     s = GESSO_E_FULL;
   else if (append && !held && p->stats.queue_bytes != 0 && p->stats.queue_bytes + op->size > p->options.queue_bytes_max)
     s = GESSO_E_LIMIT; /* but not when nothing waits: one update larger than the limit would be refused for ever */
@@ -253,7 +253,7 @@ gesso_status gs_append(gesso_persistence *p, gesso_bytes board, uint64_t generat
   gesso_status s = make(p, GS_OP_APPEND, board, update, ctx, &op);
   if (s != GESSO_OK)
     return s;
-  op->flags = flags;
+  op->flags = flags | (held ? (uint32_t)GESSO_APPEND_PAST_QUOTA : 0u);
   op->generation = generation;
   op->on_written = on_written;
   op->fn.done = on_synced;
@@ -268,7 +268,8 @@ gesso_status gesso_board_persistence_append(gesso_persistence *p, gesso_bytes bo
                                             gesso_bytes update, uint32_t flags, gesso_persistence_fn on_written,
                                             gesso_persistence_fn on_synced, void *ctx)
 {
-  return gs_append(p, board, generation, update, flags & GESSO_APPEND_TRUSTED, false, on_written, on_synced, ctx);
+  return gs_append(p, board, generation, update, flags & (GESSO_APPEND_TRUSTED | GESSO_APPEND_PAST_QUOTA), false,
+                   on_written, on_synced, ctx);
 }
 
 gesso_status gesso_persistence_ready(gesso_persistence *p, gesso_persistence_ready_fn fn, void *ctx)
@@ -336,11 +337,12 @@ gesso_status gesso_board_persistence_export(gesso_persistence *p, gesso_bytes bo
                                             void *ctx)
 {
   gs_op *op;
-  if (format != 1)
+  if ((format & ~GESSO_EXPORT_STORED) != GESSO_EXPORT_V1)
     return GESSO_E_USAGE;
   gesso_status s = make(p, GS_OP_EXPORT, board, none, ctx, &op);
   if (s != GESSO_OK)
     return s;
+  op->flags = (uint32_t)format;
   op->fn.export_ = fn;
   return submit(p, op, false);
 }
@@ -602,6 +604,8 @@ gesso_status gesso_persistence_get_stats(gesso_persistence *p, gesso_persistence
   (void)pthread_mutex_lock(&p->lock);
   gesso_persistence_stats now = p->stats;
   now.health = p->health;
+  now.used_bytes_max = p->options.total_bytes_max;
+  now.board_bytes_max = p->options.board_bytes_max;
   (void)pthread_mutex_unlock(&p->lock);
   now.size = stats->size;
   now.boards_unsaved = atomic_load(&p->boards_unsaved);

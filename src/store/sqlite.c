@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* page_size and auto_vacuum count only before the first table, and before WAL. */
-static const char writer_pragmas[] = "PRAGMA page_size=4096;"
-                                     "PRAGMA auto_vacuum=INCREMENTAL;"
-                                     "PRAGMA journal_mode=WAL;"
+/* These count only before the first table, and before WAL. SQLite writes the second one each time it is told, which a
+ * disk may not have room for. */
+static const char new_database_pragmas[] = "PRAGMA page_size=4096;"
+                                           "PRAGMA auto_vacuum=INCREMENTAL;";
+
+static const char writer_pragmas[] = "PRAGMA journal_mode=WAL;"
                                      "PRAGMA synchronous=NORMAL;"      /* we sync the WAL after each group */
                                      "PRAGMA wal_autocheckpoint=0;"    /* we checkpoint beside the writer */
                                      "PRAGMA journal_size_limit=67108864;"
@@ -50,7 +52,13 @@ int gs_sql_open(const char *folder, const char *vfs, gs_sql_mode mode, sqlite3 *
   if (rc == SQLITE_OK) {
     (void)sqlite3_extended_result_codes(db, 1);
     (void)sqlite3_busy_timeout(db, 5000);
-    rc = gs_sql_exec(db, mode == GS_SQL_WRITER ? writer_pragmas : reader_pragmas);
+    int64_t vacuum = 2;
+    if (mode == GS_SQL_WRITER)
+      rc = gs_sql_int(db, "PRAGMA auto_vacuum", &vacuum);
+    if (rc == SQLITE_OK && vacuum != 2)
+      rc = gs_sql_exec(db, new_database_pragmas);
+    if (rc == SQLITE_OK)
+      rc = gs_sql_exec(db, mode == GS_SQL_WRITER ? writer_pragmas : reader_pragmas);
   }
   if (rc != SQLITE_OK) {
     (void)sqlite3_close(db);

@@ -56,6 +56,11 @@ gesso_status gs_backend_checkpoint(gs_backend *be, gs_checkpoint_mode mode)
   return gs_sql_status(rc);
 }
 
+int gs_backend_refusal(gs_backend *be)
+{
+  return gs_vfs_refusal(be->vfs);
+}
+
 void gs_backend_get_sizes(gs_backend *be, gs_backend_sizes *out)
 {
   uint64_t file_frames = atomic_load_explicit(&be->wal_file_frames, memory_order_relaxed);

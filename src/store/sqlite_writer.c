@@ -204,6 +204,8 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
     return s;
   }
   int version = 0;
+  gesso_status held = GESSO_OK; /* why it cannot be written */
+  uint64_t sync_failures = atomic_load(&gs_vfs_counts_of(be->vfs)->sync_failures);
   gesso_status s = gs_schema_version(be->writer, &version);
   if (s == GESSO_E_VERSION)
     *why = "the data folder was written by a newer gesso; use that one";
@@ -224,12 +226,15 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
     /* What an earlier process had written but not synced gets onto the disk here. A reader of
      * another process may hold the log: then it is synced instead, which is as good. */
     rc = sqlite3_wal_checkpoint_v2(be->writer, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    s = (rc & 0xff) == SQLITE_BUSY ? GESSO_OK : gs_sql_status(rc);
+    held = (rc & 0xff) == SQLITE_BUSY ? GESSO_OK : gs_sql_status(rc);
     if (rc == SQLITE_OK)
-      s = gs_sql_status(gs_log_start_over(be->writer));
+      held = gs_sql_status(gs_log_start_over(be->writer));
     atomic_store(&be->wal_frames, 1);
     atomic_store(&be->wal_file_frames, rc == SQLITE_OK ? 1 : 2);
   }
+  /* After a failed sync what the kernel shows is not to be believed, not by readers either. */
+  if (s == GESSO_OK && atomic_load(&gs_vfs_counts_of(be->vfs)->sync_failures) != sync_failures)
+    s = held != GESSO_OK ? held : GESSO_E_IO;
   if (s == GESSO_OK)
     s = gs_backend_walk(be, fn, ctx);
   if (s == GESSO_OK)
@@ -238,7 +243,7 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
   if (s == GESSO_OK)
     s = gs_sql_status(gs_sql_int(be->writer, "PRAGMA page_count", &pages));
   atomic_store(&be->database_pages, (uint64_t)pages);
-  if (s == GESSO_OK && !be->read_only) {
+  if (s == GESSO_OK && !be->read_only && held == GESSO_OK) {
     (void)pthread_mutex_lock(&be->sync_lock);
     rc = sqlite3_file_control(be->writer, "main", SQLITE_FCNTL_JOURNAL_POINTER, &be->wal);
     if (rc != SQLITE_OK || be->wal == NULL || be->wal->pMethods == NULL)
@@ -256,8 +261,14 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
     return s;
   }
   atomic_store(&be->open, true);
-  *why = "";
-  return GESSO_OK;
+  if (held == GESSO_OK)
+    *why = "";
+  return held;
+}
+
+bool gs_backend_is_open(const gs_backend *be)
+{
+  return atomic_load(&be->open);
 }
 
 void gs_backend_close(gs_backend *be, bool last)
@@ -540,6 +551,18 @@ gesso_status gs_backend_set_aside(gs_backend *be, uint64_t id)
 {
   gesso_status s = run_number(be, GS_STMT_ASIDE_COPY, id);
   return s == GESSO_OK ? run_number(be, GS_STMT_ASIDE_DROP, id) : s;
+}
+
+gesso_status gs_backend_get_room(gs_backend *be, gs_backend_room *out)
+{
+  int64_t pages = 0, gone = 0;
+  *out = (gs_backend_room){ 0 };
+  int rc = gs_sql_int(be->writer, "PRAGMA page_count", &pages);
+  if (rc == SQLITE_OK)
+    rc = gs_sql_int(be->writer, "PRAGMA freelist_count", &gone);
+  out->used_bytes = (uint64_t)(pages - gone) * 4096;
+  out->disk_known = gs_vfs_room(be->vfs, be->folder, &out->disk_left, &out->disk_size);
+  return gs_sql_status(rc);
 }
 
 gesso_status gs_backend_vacuum(gs_backend *be, int pages, int64_t *left)

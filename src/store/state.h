@@ -27,6 +27,12 @@ GESSO_MUST_USE gesso_status gs_apply(gesso_doc *doc, int enc, gesso_bytes update
 /* The whole document as one update, in the encoding that is chosen for it. LIMIT: too large for a row. */
 GESSO_MUST_USE gesso_status gs_encode(gesso_doc *doc, int *enc_out, gesso_buffer *out);
 
+/* An update v1 that brings nothing new, and may take something away: always wanted, even where there is no room. */
+static inline bool gs_update_only_deletes(gesso_bytes update)
+{
+  return update.len != 0 && update.data[0] == 0;
+}
+
 #define GS_STATE_BYTES_MAX ((uint64_t)1000000000) /* SQLite's own limit for a value */
 
 /* A row of board_states. */

@@ -50,22 +50,6 @@ void gs_storage_await_sync(gesso_persistence *p, gs_op_list *ops)
 
 /* --- failure --- */
 
-static void set_health(gesso_persistence *p, gesso_status status)
-{
-  (void)pthread_mutex_lock(&p->lock);
-  gesso_status was = p->health;
-  p->health = status;
-  (void)pthread_mutex_unlock(&p->lock);
-  if (status != GESSO_OK && was != status) {
-    gs_emit_event(p, GESSO_EVENT_WRITES_FAIL, status, (gesso_bytes){ NULL, 0 },
-                  status == GESSO_E_FULL ? "the disk is full: updates are held in memory and new ones refused until there is room"
-                                         : "writing to the data folder fails: updates are held in memory and tried again");
-  } else if (status == GESSO_OK && was != GESSO_OK) {
-    gs_emit_event(p, GESSO_EVENT_WRITES_WORK, GESSO_OK, (gesso_bytes){ NULL, 0 },
-                  "writing to the data folder works again: everything that was held is stored");
-  }
-}
-
 static void count_boards(const gs_op_list *list, uint64_t before, uint64_t mark, uint64_t *count)
 {
   for (const gs_op *op = list->first; op != NULL; op = op->next) {
@@ -103,13 +87,15 @@ void gs_storage_failed(gesso_persistence *p, gesso_status status)
   p->stats.write_failures++;
   (void)pthread_mutex_unlock(&p->lock);
   p->failing = true;
-  /* A full disk, short memory and a foreign lock pass; anything else may have left the connection,
+  p->next_room_ms = 0; /* look before saying that all is well again */
+  /* A full disk, a lack of rights, short memory and a foreign lock pass; anything else may have left the connection,
    * or the kernel's copy of the log, in a state that says less than what is on the disk. */
-  if (status != GESSO_E_FULL && status != GESSO_E_NOMEM && status != GESSO_E_BUSY)
+  bool refused = status == GESSO_E_IO && gs_backend_refusal(p->backend) != 0;
+  if (status != GESSO_E_FULL && status != GESSO_E_NOMEM && status != GESSO_E_BUSY && !refused)
     p->must_reopen = true;
   p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_MIN_MS : GS_MIN(p->backoff_ms * 2, BACKOFF_MAX_MS);
   p->retry_at_ms = now_ms(p) + p->backoff_ms;
-  set_health(p, status == GESSO_E_FULL ? GESSO_E_FULL : GESSO_E_IO);
+  gs_storage_tell_failure(p, status);
 }
 
 /* --- opening --- */
@@ -211,6 +197,7 @@ static void forget_row(void *ctx, gs_board *b)
   b->known = false;
 }
 
+/* With a status other than OK it may be open for reading all the same: `opened`. */
 static gesso_status open_backend(gesso_persistence *p)
 {
   gs_journal_clear(&p->boards);
@@ -219,22 +206,24 @@ static gesso_status open_backend(gesso_persistence *p)
   p->open_status = GESSO_OK;
   gesso_status s = gs_backend_open(p->backend, (p->options.flags & GESSO_OPEN_NO_MIGRATE) != 0, on_row, p, &p->next_id,
                                    &p->open_why);
-  if (s == GESSO_OK && p->open_status != GESSO_OK) {
-    s = p->open_status;
+  bool readable = gs_backend_is_open(p->backend);
+  gesso_status index = p->open_status;
+  if (readable && index == GESSO_OK)
+    index = index_rows(p);
+  if (readable && index != GESSO_OK) {
+    s = index;
+    readable = false;
     p->open_why = "not enough memory for the index of the journal";
   }
-  if (s == GESSO_OK)
-    s = index_rows(p);
-  else
-    gs_journal_clear(&p->boards);
-  if (s != GESSO_OK) {
+  if (!readable) {
     gs_journal_clear(&p->boards);
     gs_backend_close(p->backend, false);
   }
   gs_backend_sizes sizes;
   gs_backend_get_sizes(p->backend, &sizes);
   p->sync_failures_seen = sizes.sync_failures;
-  p->opened = s == GESSO_OK;
+  p->opened = readable;
+  p->must_reopen = s != GESSO_OK;
   p->free_pages = 1; /* unknown: look */
   return s;
 }
@@ -267,7 +256,6 @@ static void reopen(gesso_persistence *p)
     answer_flushes(p);
     return;
   }
-  p->must_reopen = false;
   (void)pthread_mutex_lock(&p->lock);
   p->synced_seq = p->commit_seq;
   p->sync_failed = false;
@@ -420,6 +408,8 @@ static bool handle_other(gesso_persistence *p, gs_op *op, bool blocked)
   case GS_OP_EXPORT:
   case GS_OP_VERSION_GET:
     b = gs_boards_find(&p->boards, gs_op_name(op));
+    if (op->kind == GS_OP_EXPORT && (op->flags & GESSO_EXPORT_STORED) != 0)
+      b = NULL;
     if (blocked && b != NULL && gs_storage_has_unsaved(p, gs_op_name(op)))
       return false;
     send_to_reader(p, op);
@@ -584,7 +574,7 @@ static void turn(gesso_persistence *p)
     reopen(p);
     tried = true;
   }
-  bool ok = !wait && p->opened;
+  bool ok = !wait && p->opened && !p->must_reopen;
   if (ok) {
     tried = true;
     ok = write_todo(p);
@@ -595,9 +585,11 @@ static void turn(gesso_persistence *p)
     bool all_synced = p->unsynced.first == NULL && !p->sync_failed;
     (void)pthread_mutex_unlock(&p->lock);
     p->failing = false;
-    if (all_synced) {
+    if (all_synced)
       p->backoff_ms = 0;
-      set_health(p, GESSO_OK);
+    if (all_synced && !p->read_only) {
+      (void)gs_storage_look_at_room(p, now);
+      gs_storage_tell_room(p);
     }
   } else if (tried) {
     answer_flushes(p);
@@ -779,6 +771,7 @@ static void wait_for_work(gesso_persistence *p, uint64_t until_ms, gs_op_list *i
     /* Also when it was a checkpoint's, and SQLite would try it again: see reopen(). */
     p->sync_failures_seen = sizes.sync_failures;
     gs_storage_failed(p, GESSO_E_IO);
+    p->must_reopen = true;
     p->retry_at_ms = 0;
     answer_flushes(p);
   }
@@ -805,6 +798,14 @@ void *gs_storage_main(void *ctx)
   p->open_why = "the storage threads cannot be started";
   if (start_workers(p))
     s = open_backend(p);
+  if (s == GESSO_E_FULL && p->opened) { /* boards can be read, and there may be room later */
+    gs_storage_failed(p, s);
+    p->must_reopen = true;
+    s = GESSO_OK;
+  } else if (s != GESSO_OK && p->opened) {
+    gs_backend_close(p->backend, false);
+    p->opened = false;
+  }
   p->open_status = s;
   (void)pthread_mutex_lock(&p->lock);
   p->stats.ready = s == GESSO_OK;

@@ -154,6 +154,7 @@ static gesso_status store_fold(gesso_persistence *p, gs_board *b, gs_op *op)
     gs_backend_rollback(p->backend);
     return s;
   }
+  bool had_room = gs_storage_has_room(p, b);
   b->row.has_state = true;
   b->row.upto = op->need;
   b->row.version++;
@@ -167,6 +168,7 @@ static gesso_status store_fold(gesso_persistence *p, gs_board *b, gs_op *op)
   b->unreadable = false;
   b->dirty_since_ms = p->last_commit_ms = gs_clock_mono_ms(p->clock);
   gs_journal_release(&p->boards, b, op->need);
+  gs_storage_weigh(p, b, had_room);
   (void)pthread_mutex_lock(&p->lock);
   p->commit_seq++;
   p->stats.commits++;
@@ -222,6 +224,8 @@ static void scan_board(void *ctx, gs_board *b)
     return;
   }
   uint64_t due = sc->closing && !b->fold_forced ? UINT64_MAX : gs_board_fold_due_ms(b, &sc->policy);
+  if (due == UINT64_MAX && (p->no_room == GS_ROOM_TOTAL || !gs_storage_has_room(p, b)) && gs_board_can_fold(b) && !sc->closing)
+    due = GS_MAX(gs_board_wait_over_ms(b, &sc->policy), b->fold_not_before_ms); /* it may make room */
   bool not_worth_it = due == UINT64_MAX;
   if (not_worth_it && history_on(p) && !sc->closing)
     due = gs_board_history_due_ms(b);
@@ -352,16 +356,19 @@ static void publish_stats(gesso_persistence *p, const gs_backend_sizes *sizes, u
   (void)pthread_mutex_unlock(&p->lock);
 }
 
+/* Where the quota of the folder is reached, the trash is emptied before its time. */
 static void purge_expired(gesso_persistence *p, uint64_t now)
 {
   gesso_buffer name = { .alloc = p->alloc };
-  int64_t before = gs_clock_wall_ms(p->clock) - (int64_t)p->options.purge_after_ms;
+  int64_t before = p->no_room == GS_ROOM_TOTAL ? INT64_MAX
+                                               : gs_clock_wall_ms(p->clock) - (int64_t)p->options.purge_after_ms;
   gesso_status s = gs_backend_expired(p->backend, before, &name);
   gs_op *op = NULL;
   if (s == GESSO_OK)
     op = gs_op_create(p, GS_OP_DELETE, (gesso_bytes){ name.data, name.len }, (gesso_bytes){ NULL, 0 });
   if (op != NULL) {
     op->flags = GESSO_DELETE_PURGE | GS_DELETE_EXPIRED;
+    p->next_room_ms = 0;
     gs_op_enqueue(p, op);
   }
   /* One at a time; the next one when this one is through. */
@@ -413,7 +420,10 @@ uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now)
   else if (sizes.wal_file_frames > 1)
     next = GS_MIN(next, now + IDLE_MS); /* somebody reads the log: try again */
   if (s == GESSO_OK && !closing) {
-    if (now >= p->next_purge_ms) {
+    next = GS_MIN(next, gs_storage_look_at_room(p, now));
+    if (p->no_room != GS_ROOM_ENOUGH) /* that it is well again says the next turn */
+      gs_storage_tell_room(p);
+    if (now >= p->next_purge_ms || p->no_room == GS_ROOM_TOTAL) {
       purge_expired(p, now);
       if (gs_storage_thin_oldest(p))
         p->next_purge_ms = GS_MIN(p->next_purge_ms, now + SCAN_PERIOD_MS);

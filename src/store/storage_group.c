@@ -151,6 +151,8 @@ static gesso_status apply_append(group *g, gs_op *op, gs_board *b, gs_op_list *t
     op->status = GESSO_E_DELETED; /* the board it was meant for is gone for good */
   else if (b->row.state_bytes + b->live_bytes + b->batch_bytes + op->data_len > GS_STATE_BYTES_MAX)
     op->status = GESSO_E_LIMIT; /* it could be journalled, and never be folded into a row */
+  else if ((op->flags & GESSO_APPEND_PAST_QUOTA) == 0 && !gs_storage_has_room(p, b) && !gs_update_only_deletes(gs_op_data(op)))
+    op->status = GESSO_E_LIMIT;
   else if ((op->flags & GESSO_APPEND_TRUSTED) == 0) {
     op->status = gs_update_check(p->alloc, p->options.doc_memory_max, gs_op_data(op));
     if (op->status == GESSO_E_NOMEM) {
@@ -323,7 +325,9 @@ static void settle(group *g)
       b->changed_ms = now;
       b->changed_wall_ms = wall;
     }
+    bool had_room = gs_storage_has_room(p, b);
     gs_journal_note(&p->boards, live ? b : NULL, r->id, r->bytes);
+    gs_storage_weigh(p, b, had_room);
   }
   p->next_id = g->next_id;
   while ((b = p->touched) != NULL) {

@@ -119,6 +119,9 @@ struct gs_op {
 
 typedef struct gs_attached gs_attached;
 
+/* What there is no room for: see storage_room.c. */
+typedef enum gs_no_room { GS_ROOM_ENOUGH, GS_ROOM_DISK, GS_ROOM_TOTAL } gs_no_room;
+
 typedef enum gs_checkpoint_wish { GS_WISH_NONE, GS_WISH_PASSIVE, GS_WISH_TRUNCATE } gs_checkpoint_wish;
 
 struct gesso_persistence {
@@ -172,6 +175,8 @@ struct gesso_persistence {
   uint64_t next_id, epoch, marks;
   uint64_t retry_at_ms, backoff_ms;
   uint64_t last_commit_ms, last_commit_us, last_scan_ms, next_due_ms, next_purge_ms;
+  gs_no_room no_room;
+  uint64_t next_room_ms, room_at_bytes; /* when it is looked for room again; the updates until it was looked last */
   uint64_t sync_failures_seen;
   uint32_t folds_running;
   uint64_t failed_saves; /* explicit ones, for want of disk or memory */
@@ -239,6 +244,20 @@ gesso_status gs_storage_fold_done(gesso_persistence *p, gs_op *op);
 void gs_storage_cancel_saves(gesso_persistence *p, gs_board *b, gesso_status status);
 /* Starts what is due, cuts, vacuums, purges. Returns when to look again. */
 uint64_t gs_storage_upkeep(gesso_persistence *p, uint64_t now_ms);
+
+/* --- storage_room.c: whether there is room --- */
+void gs_storage_set_health(gesso_persistence *p, gesso_status status, const char *why);
+/* Writing failed with that status. */
+void gs_storage_tell_failure(gesso_persistence *p, gesso_status status);
+/* Looks, if it is time to, and sets `no_room`. Returns when to look again. */
+uint64_t gs_storage_look_at_room(gesso_persistence *p, uint64_t now_ms);
+/* Writing works: health is what `no_room` says. */
+void gs_storage_tell_room(gesso_persistence *p);
+/* Whether a board of that size is below its quota. Any thread. */
+bool gs_board_has_room(const gesso_persistence *p, uint64_t stored_bytes, uint64_t state_bytes, uint64_t journal_bytes);
+bool gs_storage_has_room(const gesso_persistence *p, const gs_board *b);
+/* Tells when what was true before a change is not any more. */
+void gs_storage_weigh(gesso_persistence *p, const gs_board *b, bool had_room);
 
 /* --- storage_history.c: the storage thread's part of versions --- */
 /* False: it has to wait, as writing fails. */

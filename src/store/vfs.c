@@ -1,10 +1,12 @@
 #include "store/vfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct gs_vfs {
@@ -41,6 +43,15 @@ static int after(gs_vfs *vfs, const gs_vfs_event *ev, int rc)
   return rc;
 }
 
+/* Why a write failed. To SQLite, which looks at ENOSPC alone, the rest is a broken disk. */
+static int judge(gs_vfs *vfs, int rc, int error)
+{
+  bool refused = rc != SQLITE_OK && (error == EROFS || error == EACCES || error == EPERM);
+  if (refused || atomic_load_explicit(&vfs->counts.refusal, memory_order_relaxed) != 0)
+    atomic_store(&vfs->counts.refusal, refused ? error : 0);
+  return (rc & 0xff) == SQLITE_IOERR && (error == EDQUOT || error == EFBIG || error == ENOSPC) ? SQLITE_FULL : rc;
+}
+
 static int vfs_close(sqlite3_file *file)
 {
   vfs_file *f = file_of(file);
@@ -64,6 +75,7 @@ static int vfs_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 
 {
   vfs_file *f = file_of(file);
   gs_vfs_event ev = { GS_VFS_WRITE, f->path, offset, (size_t)n, from, (size_t)n };
+  errno = 0;
   int rc = before(f->vfs, &ev);
   int todo = ev.allowed < (size_t)n ? (int)ev.allowed : n;
   if (rc == SQLITE_OK && todo < n)
@@ -71,8 +83,11 @@ static int vfs_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 
   if (rc == SQLITE_OK) {
     rc = f->real->pMethods->xWrite(f->real, from, n, offset);
   } else if (todo > 0 && todo < n) {
+    int why = errno;
     (void)f->real->pMethods->xWrite(f->real, from, todo, offset);
+    errno = why;
   }
+  rc = judge(f->vfs, rc, errno);
   atomic_fetch_add_explicit(&f->vfs->counts.writes, 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&f->vfs->counts.written_bytes, (uint64_t)n, memory_order_relaxed);
   return after(f->vfs, &ev, rc);
@@ -82,10 +97,11 @@ static int vfs_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
   vfs_file *f = file_of(file);
   gs_vfs_event ev = { .op = GS_VFS_TRUNCATE, .path = f->path, .offset = size };
+  errno = 0;
   int rc = before(f->vfs, &ev);
   if (rc == SQLITE_OK)
     rc = f->real->pMethods->xTruncate(f->real, size);
-  return after(f->vfs, &ev, rc);
+  return after(f->vfs, &ev, judge(f->vfs, rc, errno));
 }
 
 static int vfs_sync(sqlite3_file *file, int flags)
@@ -320,6 +336,22 @@ gs_vfs_counts *gs_vfs_counts_of(gs_vfs *vfs)
 void gs_vfs_trust(gs_vfs *vfs)
 {
   atomic_store(&vfs->in_doubt, false);
+}
+
+int gs_vfs_refusal(gs_vfs *vfs)
+{
+  return atomic_load(&vfs->counts.refusal);
+}
+
+bool gs_vfs_room(const gs_vfs *vfs, const char *folder, uint64_t *left, uint64_t *size)
+{
+  struct statvfs st;
+  int64_t told = vfs->hooks.room == NULL ? -1 : vfs->hooks.room(vfs->hooks.ctx);
+  if (statvfs(folder, &st) != 0)
+    return false;
+  *size = (uint64_t)st.f_blocks * st.f_frsize;
+  *left = told >= 0 ? (uint64_t)told : (uint64_t)st.f_bavail * st.f_frsize;
+  return st.f_blocks != 0; /* some file systems that are not on a disk know no sizes */
 }
 
 void gs_vfs_forget(const char *path)

@@ -32,15 +32,19 @@ typedef struct gs_vfs_event {
 /* The lies that a test may tell: any operation may be late, any may fail, a write may stop half way,
  * a sync may fail and lose what it should have kept. Called from every storage thread at once.
  *   before   an SQLite result code other than 0 makes the operation fail with it
- *   after    is told how it went */
+ *            (of a write, `errno` tells why: see gs_vfs_refusal)
+ *   after    is told how it went
+ *   room     bytes left on the disk; negative: ask the system. Any hook may be NULL */
 typedef struct gs_vfs_hooks {
   int (*before)(void *ctx, gs_vfs_event *event);
   void (*after)(void *ctx, const gs_vfs_event *event, int rc);
   void *ctx;
+  int64_t (*room)(void *ctx);
 } gs_vfs_hooks;
 
 typedef struct gs_vfs_counts {
   atomic_uint_fast64_t writes, written_bytes, syncs, sync_failures;
+  atomic_int refusal;
 } gs_vfs_counts;
 
 typedef struct gs_vfs gs_vfs;
@@ -58,6 +62,13 @@ gs_vfs_counts *gs_vfs_counts_of(gs_vfs *vfs);
 
 /* Syncs are tried again. After every database that was opened through it is closed, and the kernel has forgotten. */
 void gs_vfs_trust(gs_vfs *vfs);
+
+/* The errno of the last write or truncation, if the system refused it: EROFS, EACCES, EPERM. 0 after one that was not
+ * refused. A user's quota and the limit of a file's size are a full disk to SQLite and everybody else. */
+int gs_vfs_refusal(gs_vfs *vfs);
+
+/* Room that is left for us where `folder` lies, and the size of that file system. False: it cannot be told. */
+bool gs_vfs_room(const gs_vfs *vfs, const char *folder, uint64_t *left, uint64_t *size);
 
 /* Asks the kernel to forget its copy of a file, so that the next read comes from the disk. */
 void gs_vfs_forget(const char *path);

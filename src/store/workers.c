@@ -135,6 +135,15 @@ static gesso_status read_and_build(gesso_persistence *p, gs_board_reader *rd, gs
   return s;
 }
 
+static bool has_room(const gesso_persistence *p, const gs_board_rows *rows)
+{
+  uint64_t journal = 0;
+  for (uint32_t i = 0; i < rows->row_count; i++)
+    journal += rows->rows[i].data.len;
+  uint64_t stored = rows->state.stored.len;
+  return gs_board_has_room(p, stored, rows->state.len > 0 ? (uint64_t)rows->state.len : stored, journal);
+}
+
 static void answer_load(gesso_persistence *p, gs_op *op)
 {
   gs_result *r = op->result;
@@ -151,6 +160,7 @@ static void answer_load(gesso_persistence *p, gs_op *op)
     l->updates = r->built.updates;
     l->update_count = r->built.update_count;
     l->doc = r->built.doc;
+    l->full = !has_room(p, &r->rows);
     break;
   case GESSO_E_NOTFOUND:
     l->result = GESSO_LOAD_NEVER_EXISTED;

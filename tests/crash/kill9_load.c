@@ -168,7 +168,7 @@ static void nothing_that_was_shown_is_lost(void **state)
       if (round != 0)
         store_finish(&s);
       store_init(&s);
-      s.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
+      s.disk.hooks = (gs_vfs_hooks){ 0 };
       first = 0;
     }
     assert_int_equal(pipe(fds), 0);

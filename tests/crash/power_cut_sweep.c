@@ -278,7 +278,7 @@ static void check_cut(void *ctx, const char *folder, uint64_t n)
   (void)ctx;
   memset(&s, 0, sizeof s);
   (void)snprintf(s.folder, sizeof s.folder, "%s", folder);
-  s.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
+  s.disk.hooks = (gs_vfs_hooks){ 0 };
   s.options = (gesso_persistence_options){ .size = sizeof s.options };
   gesso_status opened = store_try_open(&s);
   if (opened != GESSO_OK)

@@ -104,7 +104,7 @@ uint64_t power_operations(power_disk *d)
 void power_disk_init(power_disk *d)
 {
   memset(d, 0, sizeof *d);
-  d->hooks = (gs_vfs_hooks){ before, after, d };
+  d->hooks = (gs_vfs_hooks){ .before = before, .after = after, .ctx = d };
   (void)pthread_mutex_init(&d->lock, NULL);
 }
 

@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -41,10 +42,16 @@ static int before(void *ctx, gs_vfs_event *ev)
     atomic_fetch_add(&d->writes, 1);
     if (take(&d->fail_writes)) {
       ev->allowed = atomic_load(&d->tear) ? ev->len / 2 : 0;
+      errno = atomic_load(&d->error);
       return atomic_load(&d->full) ? SQLITE_FULL : SQLITE_IOERR_WRITE;
     }
   }
   return SQLITE_OK;
+}
+
+static int64_t room(void *ctx)
+{
+  return atomic_load(&((test_disk *)ctx)->room);
 }
 
 static uint64_t clock_us(void *ctx)
@@ -67,7 +74,8 @@ void store_init(store *s)
   memset(s, 0, sizeof *s);
   (void)snprintf(s->folder, sizeof s->folder, "%.160s/gesso-store-XXXXXX", tmp);
   assert_non_null(mkdtemp(s->folder));
-  s->disk.hooks = (gs_vfs_hooks){ before, NULL, &s->disk };
+  s->disk.hooks = (gs_vfs_hooks){ .before = before, .room = room, .ctx = &s->disk };
+  atomic_store(&s->disk.room, -1);
   s->clock.clock = (gs_clock){ clock_us, clock_wall, &s->clock };
   atomic_store(&s->clock.us, 1000000000);
   atomic_store(&s->clock.wall_ms, 1700000000000);
@@ -218,7 +226,8 @@ static void on_load(void *ctx, gesso_board_load *load)
                        .status = load->status,
                        .generation = load->generation,
                        .state_len = load->state.len,
-                       .update_count = load->update_count };
+                       .update_count = load->update_count,
+                       .full = load->full };
   (void)snprintf(o->load->message, sizeof o->load->message, "%s", load->message);
   o->load->doc = gesso_board_load_take_doc(load);
 }
@@ -440,6 +449,21 @@ gesso_buffer update_set(uint64_t client, const char *key, const char *value)
   assert_int_equal(gesso_doc_encode_v1(doc, (gesso_bytes){ NULL, 0 }, &out, NULL), GESSO_OK);
   gesso_doc_destroy(doc);
   return out;
+}
+
+gesso_buffer update_noise(uint64_t client, const char *key, size_t len)
+{
+  char *value = malloc(len + 1);
+  uint32_t x = (uint32_t)client * 2654435761u;
+  assert_non_null(value);
+  for (size_t i = 0; i < len; i++) {
+    x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+    value[i] = (char)('!' + x % 90);
+  }
+  value[len] = '\0';
+  gesso_buffer u = update_set(client, key, value);
+  free(value);
+  return u;
 }
 
 static sqlite3 *open_db(const store *s)

@@ -25,6 +25,8 @@ typedef struct test_disk {
   atomic_bool hold_syncs;  /* syncs take until this is false again */
   atomic_int fail_syncs;   /* so many of the next ones fail; negative: all */
   atomic_int fail_writes;  /* the same; with `full` the error is that of a full disk */
+  atomic_int_fast64_t room; /* bytes left; negative: as it is */
+  atomic_int error;        /* errno of writes that fail */
   atomic_bool full, tear;  /* tear: half of what fails is written all the same */
   atomic_uint writes, syncs, failed_syncs;
 } test_disk;
@@ -63,6 +65,7 @@ typedef struct loaded {
   char message[200];
   uint64_t generation;
   size_t state_len, update_count;
+  uint32_t full;
   gesso_doc *doc; /* taken; free with gesso_doc_destroy */
 } loaded;
 
@@ -102,6 +105,8 @@ void set_flag(void *ctx, gesso_status status); /* a completion: sets the bool at
 
 /* An update that sets m[key] = value, made by a document of its own that has `client` as its id. */
 gesso_buffer update_set(uint64_t client, const char *key, const char *value);
+/* The same with a value of `len` bytes that do not become smaller on the disk. */
+gesso_buffer update_noise(uint64_t client, const char *key, size_t len);
 /* Runs one SQL statement on the folder's database, which nobody may have open. */
 void store_sql(const store *s, const char *sql);
 int64_t store_sql_int(const store *s, const char *sql);

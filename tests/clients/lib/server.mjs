@@ -8,8 +8,9 @@ import { option, sleep } from './runner.mjs'
 export const gesso = path.resolve(option('gesso', new URL('../../../build/gesso', import.meta.url).pathname))
 
 export class Server {
-  constructor({ args = [], folder } = {}) {
+  constructor({ args = [], folder, prefix = [] } = {}) {
     this.args = args
+    this.prefix = prefix /* a command that runs it */
     this.own = folder === undefined
     this.folder = folder ?? fs.mkdtempSync(path.join(os.tmpdir(), 'gesso-'))
     this.port = Number(option('port', 0))
@@ -19,7 +20,8 @@ export class Server {
   /* Port 0 the first time; the same again afterwards, because clients come back to it. */
   async start() {
     this.log = ''
-    this.process = spawn(gesso, ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.folder, ...this.args],
+    const [command, ...first] = [...this.prefix, gesso]
+    this.process = spawn(command, [...first, 'serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.folder, ...this.args],
       { stdio: ['ignore', 'ignore', 'pipe'] })
     this.exited = new Promise((resolve) => this.process.on('exit', (code, signal) => resolve({ code, signal })))
     let gone = null

@@ -136,6 +136,8 @@ static void show(client *c, uint64_t id, uint64_t clock)
 static void on_event(void *ctx, const gesso_persistence_event *event)
 {
   world *w = ctx;
+  if (event->kind == GESSO_EVENT_BOARD_FULL || event->kind == GESSO_EVENT_BOARD_ROOM)
+    gs_rooms_set_full(&w->rooms, event->board, event->kind == GESSO_EVENT_BOARD_FULL);
   if (event->kind == GESSO_EVENT_WRITES_FAIL && event->status == GESSO_E_FULL)
     gs_rooms_set_read_only(&w->rooms, true);
   if (event->kind == GESSO_EVENT_WRITES_WORK)
@@ -340,18 +342,122 @@ static void a_full_disk_makes_boards_read_only_until_there_is_room(void **state)
   atomic_store(&w->st.disk.fail_writes, -1);
   set(a, 1, "accepted");
   until(w, w->rooms.read_only);
-  a->log[0] = '\0';
+  until(w, strstr(a->log, "denied") != NULL && strstr(b->log, "denied") != NULL); /* before they draw in vain */
+  a->log[0] = b->log[0] = '\0';
   set(a, 2, "missed");
   set(a, 3, "missed too");
   some_turns(w);
-  assert_string_equal(a->log, "denied ");
+  assert_string_equal(a->log, ""); /* told already */
   assert_int_equal(w->counters.updates_missed, 2);
   assert_int_equal(b->updates, 0);
 
   atomic_store(&w->st.disk.fail_writes, 0);
-  until(w, !w->rooms.read_only && strstr(a->log, "step1") != NULL);
+  until(w, !w->rooms.read_only && strstr(a->log, "step1") != NULL && strstr(b->log, "step1") != NULL);
   set(a, 2, "missed"); /* as a client answers our step 1 */
   until(w, has(b, "accepted") && has(b, "missed"));
+  some_turns(w);
+  assert_true(strstr(b->log, "denied") == NULL);
+  leave(a);
+  leave(b);
+}
+
+static void newcomers_to_a_full_disk_see_what_is_stored(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b"), *b = joined(w, "b");
+  set(a, 1, "stored");
+  until(w, a->updates == 1);
+  atomic_store(&w->st.disk.full, true);
+  atomic_store(&w->st.disk.fail_writes, -1);
+  set(a, 2, "held");
+  client *early = join(w, "b"); /* before anybody knows */
+  ask(early);
+  until(w, w->rooms.read_only);
+  client *late = joined(w, "b");
+  until(w, strstr(early->log, "denied") != NULL && strstr(late->log, "denied") != NULL);
+  assert_true(has(early, "stored") && has(late, "stored"));
+  assert_false(has(early, "held") || has(late, "held"));
+  assert_int_equal(w->counters.answers_stored, 2);
+  client *elsewhere = joined(w, "none"); /* nobody wrote on it yet */
+  assert_true(strstr(elsewhere->log, "step2 denied") != NULL);
+
+  atomic_store(&w->st.disk.fail_writes, 0);
+  until(w, has(late, "held") && has(early, "held") && has(b, "held"));
+  until(w, strstr(strstr(late->log, "denied"), "step1") != NULL);
+  assert_int_equal(late->updates, 1);
+  leave(a);
+  leave(b);
+  leave(early);
+  leave(late);
+  leave(elsewhere);
+}
+
+static void a_board_nobody_stored_yet_can_be_joined_while_the_disk_is_full(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  atomic_store(&w->st.disk.full, true);
+  atomic_store(&w->st.disk.fail_writes, -1);
+  set(a, 1, "held");
+  until(w, w->rooms.read_only);
+  client *late = joined(w, "b");
+  assert_true(strstr(late->log, "step2 denied") != NULL);
+  assert_false(has(late, "held"));
+  leave(late);
+  atomic_store(&w->st.disk.fail_writes, 0);
+  until(w, a->updates == 1);
+  leave(a);
+}
+
+static void set_noise(client *c, uint64_t id, const char *key, size_t len)
+{
+  gesso_buffer u = update_noise(id, key, len);
+  say(c, gs_write_update, (gesso_bytes){ u.data, u.len });
+  gesso_buffer_free(&u);
+}
+
+static void a_full_board_takes_deletions_only_until_there_is_room(void **state)
+{
+  world *w = *state;
+  stop(w);
+  w->st.options.board_bytes_max = 60000;
+  start(w);
+  client *a = joined(w, "b"), *b = joined(w, "b"), *other = joined(w, "c");
+  set_noise(a, 1, "large", 40000);
+  until(w, a->updates == 1);
+  set_noise(b, 2, "large too", 40000); /* what is on its way when the quota is reached is still taken */
+  until(w, strstr(a->log, "denied") != NULL && strstr(b->log, "denied") != NULL && b->updates == 2);
+  set(a, 3, "missed");
+  set(other, 4, "k"); /* nobody else's concern */
+  until(w, other->updates == 1);
+  assert_int_equal(w->counters.updates_missed, 1);
+  assert_int_equal(a->code, 0);
+  client *late = joined(w, "b");
+  assert_true(has(late, "large too") && strstr(late->log, "step2 denied") != NULL);
+  assert_int_equal(w->counters.answers_stored, 0);
+
+  /* The same after a restart: the size is found out by loading it. */
+  leave(a), leave(b), leave(late), leave(other);
+  stop(w);
+  start(w);
+  a = joined(w, "b"), b = joined(w, "b");
+  assert_true(strstr(a->log, "step2 denied") != NULL);
+  set(a, 5, "missed");
+  some_turns(w);
+  assert_int_equal(b->updates, 0);
+
+  gesso_buffer del = { 0 };
+  gesso_doc_begin(b->doc);
+  assert_int_equal(gesso_map_remove(b->doc, gesso_doc_root(b->doc, text("m"), GESSO_MAP), text("large")), GESSO_OK);
+  assert_int_equal(gesso_doc_commit(b->doc, &del), GESSO_OK);
+  a->log[0] = '\0';
+  say(b, gs_write_update, (gesso_bytes){ del.data, del.len });
+  gesso_buffer_free(&del);
+  until(w, a->updates == 1 && !has(a, "large"));
+  assert_int_equal(store_save(&w->st, "b"), GESSO_OK); /* or a pause of five seconds */
+  until(w, strstr(a->log, "step1") != NULL);
+  set(a, 5, "missed");
+  until(w, has(b, "missed"));
   leave(a);
   leave(b);
 }
@@ -655,6 +761,9 @@ int main(void)
     ROOM_TEST(authors_may_leave_while_their_update_is_under_way),
     ROOM_TEST(newcomers_share_one_encoded_state),
     ROOM_TEST(a_full_disk_makes_boards_read_only_until_there_is_room),
+    ROOM_TEST(newcomers_to_a_full_disk_see_what_is_stored),
+    ROOM_TEST(a_board_nobody_stored_yet_can_be_joined_while_the_disk_is_full),
+    ROOM_TEST(a_full_board_takes_deletions_only_until_there_is_room),
     ROOM_TEST(an_update_that_waits_for_another_is_journalled),
     ROOM_TEST(a_malformed_update_closes_its_sender_only),
     ROOM_TEST(deleted_boards_are_refused),

@@ -247,7 +247,7 @@ static void a_backup_holds_what_was_acknowledged_and_comes_back(void **state)
 
   store copy;
   memset(&copy, 0, sizeof copy);
-  copy.disk.hooks = (gs_vfs_hooks){ NULL, NULL, NULL };
+  copy.disk.hooks = (gs_vfs_hooks){ 0 };
   copy.options = (gesso_persistence_options){ .size = sizeof copy.options };
   (void)snprintf(copy.folder, sizeof copy.folder, "%.190s", out);
   assert_int_equal(check(&copy, NULL).count, 0);
