@@ -27,7 +27,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 sim page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 kill9-all sim page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -96,6 +96,10 @@ slow-disk: all
 kill9: all tests/clients/node_modules/.package-lock.json
 	node tests/crash/kill9.mjs --gesso $(BUILD)/gesso
 	$(BUILD)/tests/crash/kill9_load --kills 200
+
+# Of the server itself, under 10,000 updates a second over 500 boards.
+kill9-all: all
+	$(BUILD)/tests/crash/kill9_server --gesso $(BUILD)/gesso --kills 200 $(if $(SEED),--seed $(SEED))
 
 # Some hundred days and the planted bugs; or SEEDS of them; or one, with all that happens.
 SIM = $(BUILD)/tests/sim/sim

@@ -37,7 +37,7 @@ struct gs_board {
   bool fold_running;
   bool fold_forced;       /* by the cap, or an explicit save */
   uint32_t fold_failures;
-  uint64_t fold_not_before_ms;
+  uint64_t fold_not_before_ms, fold_began_ms;
   bool unreadable;        /* the last fold could not decode it */
   gs_op_list saves;       /* save and save_debounced that wait for a fold */
 

@@ -164,7 +164,7 @@ void gs_op_complete_all(gesso_persistence *p, gs_op_list *list)
   (void)pthread_mutex_unlock(&p->lock);
   while ((op = gs_op_list_pop(list)) != NULL) {
     gs_op_uncount(p, op);
-    if (op->kind == GS_OP_APPEND && !op->written) {
+    if (!op->written) {
       op->written = true;
       op->written_status = op->status;
       if (op->on_written != NULL)

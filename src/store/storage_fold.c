@@ -101,6 +101,7 @@ static void start_fold(gesso_persistence *p, gs_board *b)
   op->need = b->last_id;
   b->fold_running = true;
   b->fold_forced = false;
+  b->fold_began_ms = gs_clock_mono_ms(p->clock);
   op->keep = history_on(p) && b->row.has_state &&
              gs_history_due(b->row.version_ms != 0 ? b->row.version_ms : b->row.created_ms - 1, b->row.state_ms,
                             gs_clock_wall_ms(p->clock));
@@ -166,7 +167,8 @@ static gesso_status store_fold(gesso_persistence *p, gs_board *b, gs_op *op)
   b->row.aside_rows = 0; /* they decoded, so they are part of the state now */
   b->fold_failures = 0;
   b->unreadable = false;
-  b->dirty_since_ms = p->last_commit_ms = gs_clock_mono_ms(p->clock);
+  b->dirty_since_ms = b->fold_began_ms; /* what is not in it came after that */
+  p->last_commit_ms = gs_clock_mono_ms(p->clock);
   gs_journal_release(&p->boards, b, op->need);
   gs_storage_weigh(p, b, had_room);
   (void)pthread_mutex_lock(&p->lock);

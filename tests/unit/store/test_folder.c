@@ -247,6 +247,15 @@ static void durability_memory_answers_at_once_and_is_written_all_the_same(void *
   store_open(s);
   atomic_store(&s->disk.hold_syncs, true);
   put(s, "b", "k");
+  bool flags[2] = { false, false };
+  gesso_buffer u = update_set(7, "m", "v");
+  assert_int_equal(gesso_board_persistence_append(s->p, text("b"), 0, (gesso_bytes){ u.data, u.len }, 0, set_flag, NULL, &flags[0]),
+                   GESSO_OK);
+  assert_int_equal(gesso_board_persistence_append(s->p, text("b"), 0, (gesso_bytes){ u.data, u.len }, 0, NULL, set_flag, &flags[1]),
+                   GESSO_OK);
+  gesso_buffer_free(&u);
+  store_wait_for(s, &flags[0]);
+  store_wait_for(s, &flags[1]);
   atomic_store(&s->disk.hold_syncs, false);
   (void)store_close(s);
   s->options.durability = GESSO_DURABILITY_OS;
