@@ -261,7 +261,10 @@ test('a board at its quota takes deletions only, and all boards stop at the quot
   other.map.set('late', 1)
   for (const [i, client] of many.entries()) {
     client.leave()
-    if (i < many.length - 1) assert((await fetch(`${server.http}/api/boards/b${i}`, { method: 'DELETE' })).status === 204, 'deleting')
+    if (i < many.length - 1) {
+      const { status } = await fetch(`${server.http}/api/boards/b${i}`, { method: 'DELETE' })
+      assert(status === 204 || status === 404, `deleting: ${status}`) /* none, if all that it had was refused */
+    }
   }
   await until(() => healthy(server), 'that deleting boards heals it', 40)
   const stored = async () => read(await visit(`${server.ws}/other`)).getMap('m').get('late') === 1

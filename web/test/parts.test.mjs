@@ -3,6 +3,7 @@ import crypto from 'node:crypto'
 import { test } from 'node:test'
 import * as Y from 'yjs'
 import { baseOf, fieldsOf, inOrder, quantised, shapeOf, strokePoints, valueFor, withLive } from '../src/board/codec.js'
+import { watchConnection, watchStorage } from '../src/board/connection.js'
 import { colourId, colourOf, hues } from '../src/board/presence.js'
 import { hue, initials } from '../src/home/initials.js'
 import { ago, size } from '../src/home/words.js'
@@ -152,4 +153,25 @@ test('initials of titles', () => {
   assert.equal(initials('🚀!'), '🚀')
   assert.equal(initials(null), '')
   assert.ok(['', 'a', 'Team retro', '日本'].every((t) => hue(t) >= 0 && hue(t) < 360))
+})
+
+test('a server that stores nothing is told from one that does', () => {
+  const handled = [], told = [], listeners = []
+  const provider = {
+    synced: true, wsconnected: true,
+    messageHandlers: [() => handled.push('sync'), () => {}, () => handled.push('auth'), () => {}],
+    on: (name, f) => name === 'status' && listeners.push(f), off: () => {}, emit: () => listeners.forEach((f) => f())
+  }
+  watchStorage(provider)
+  const stop = watchConnection(provider, (state) => told.push(state))
+  const sync = (kind) => provider.messageHandlers[0]({}, { arr: [0, kind], pos: 1 })
+  provider.messageHandlers[2]({}, {})
+  sync(1)
+  sync(2)
+  assert.deepEqual(told, ['connected', 'readonly'])
+  sync(0)
+  sync(0)
+  assert.deepEqual(told, ['connected', 'readonly', 'connected'])
+  assert.deepEqual(handled, ['auth', 'sync', 'sync', 'sync', 'sync'])
+  stop()
 })

@@ -14,17 +14,39 @@ export function openBoard(id) {
   /* No BroadcastChannel: what a page shows of others has been through the server, also when the
    * other is a tab of the same browser. */
   const provider = new WebsocketProvider(origin, id, doc, { disableBc: true })
+  watchStorage(provider)
   return { doc, provider, local }
 }
 
-/* Calls `tell` with 'connecting', 'connected', 'offline' or 'closed' (for good: the board was
+/* A server that cannot store changes says so (auth: denied); once it can, it asks for them (sync: step 1). Sets
+ * `provider.readOnly` and tells with a 'status'. */
+export function watchStorage(provider) {
+  const [sync, , auth] = provider.messageHandlers
+  const set = (readOnly) => {
+    if (provider.readOnly === readOnly) return
+    provider.readOnly = readOnly
+    provider.emit('status', [{ status: provider.wsconnected ? 'connected' : 'disconnected' }])
+  }
+  provider.readOnly = false
+  provider.messageHandlers[0] = (encoder, decoder, ...rest) => {
+    const asks = decoder.arr[decoder.pos] === 0
+    sync(encoder, decoder, ...rest)
+    if (asks) set(false)
+  }
+  provider.messageHandlers[2] = (...all) => {
+    auth(...all)
+    set(true)
+  }
+}
+
+/* Calls `tell` with 'connecting', 'connected', 'readonly', 'offline' or 'closed' (for good: the board was
  * deleted or is refused; `reason` says why), and again at every change. */
 export function watchConnection(provider, tell) {
   let closed = null
   let state = ''
   let since = Date.now()
   const look = () => {
-    let next = 'connected'
+    let next = provider.readOnly ? 'readonly' : 'connected'
     if (closed) next = 'closed'
     /* `synced` may have become true before anybody listened, so the flag is looked at, not only the
      * event. A short gap is no news. */
