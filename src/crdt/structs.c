@@ -93,7 +93,8 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n)
 /* Chunks are kept with capacity for what was reserved. A chunk that is full is split when something is
  * inserted into it, or gets a larger array if it is small, which takes one row of chunks and one array of
  * GS_CHUNK_MAX: the reservation is one spare chunk for each split, at most as many as there are chunks and
- * one for every 64 splits, since it has room for so many then. Spare chunks stand behind the used ones in
+ * one for every 64 splits, since it has room for so many then. Splits come before and between appends: they may
+ * all be in the last chunk, so that more of what is appended goes into new ones. Spare chunks stand behind the used ones in
  * the row: v != NULL, n == 0. */
 static bool chunks_row(gesso_doc *doc, gs_client *c, size_t need)
 {
@@ -136,12 +137,12 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
   gs_chunk *last = &c->chunks[c->nchunks - 1];
   if (!chunk_room(doc, last, last->n + appends + splits))
     return false;
-  size_t room = GS_CHUNK_MAX - last->n;
-  size_t spare = appends > room ? (appends - room + GS_CHUNK_MAX - 1) / GS_CHUNK_MAX : 0;
+  size_t end = last->n + appends + splits;
+  size_t spare = end > GS_CHUNK_MAX ? GS_MIN(appends, (end - 1) / GS_CHUNK_MAX) : 0;
   if (splits > 0) {
     /* Any chunk that is not the last may be full: they are never reallocated in place. */
     size_t full = c->nchunks - 1 + spare;
-    size_t extra = splits / (GS_CHUNK_MAX / 4) + (full > 0 || last->n + appends + splits > GS_CHUNK_MAX ? 1 : 0);
+    size_t extra = splits / (GS_CHUNK_MAX / 4) + (full > 0 || end > GS_CHUNK_MAX ? 1 : 0);
     spare += GS_MIN(splits, full) + extra;
   }
   if (!chunks_row(doc, c, c->nchunks + spare))

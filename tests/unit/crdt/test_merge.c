@@ -228,6 +228,40 @@ static void those_who_wait_are_told_in_order_of_their_ids(void **state)
   gesso_doc_destroy(b);
 }
 
+/* Cuts fill the last row of structs before all that is appended is in; what goes on in the next one leaves a full row
+ * behind, in which something is cut after that. */
+static void cuts_and_appends_share_the_room_that_was_reserved(void **state)
+{
+  (void)state;
+  enum { LETTERS = 60, CUTS = 40, KEYS = 190 };
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_TEXT), m = gesso_doc_root(a, str("m"), GESSO_MAP);
+  gesso_buffer typed, changed;
+  char letters[LETTERS + 1];
+  memset(letters, 'a', LETTERS);
+  letters[LETTERS] = '\0';
+  gesso_doc_begin(a);
+  type_in(a, t, 0, letters);
+  assert_int_equal(gesso_doc_commit(a, &typed), GESSO_OK);
+  apply(b, view(typed));
+  gesso_doc_begin(a);
+  for (uint32_t i = 0; i < CUTS; i++)
+    type_in(a, t, 2 * i + 1, "x");
+  for (uint32_t i = 0; i < KEYS; i++) {
+    char key[8];
+    (void)snprintf(key, sizeof key, "%u", i);
+    assert_int_equal(gesso_map_set(a, m, str(key), (gesso_value){ .kind = GESSO_VALUE_NULL }, NULL), GESSO_OK);
+  }
+  cut_out(a, t, 2 * CUTS + 5, 1);
+  assert_int_equal(gesso_doc_commit(a, &changed), GESSO_OK);
+  apply(b, view(changed));
+  same_state(a, b);
+  gesso_buffer_free(&typed);
+  gesso_buffer_free(&changed);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
 static void a_transaction_gives_one_update(void **state)
 {
   (void)state;
@@ -320,6 +354,7 @@ int main(void)
     cmocka_unit_test(a_deletion_waits_for_its_text),
     cmocka_unit_test(what_waits_can_be_taken_along),
     cmocka_unit_test(those_who_wait_are_told_in_order_of_their_ids),
+    cmocka_unit_test(cuts_and_appends_share_the_room_that_was_reserved),
     cmocka_unit_test(a_transaction_gives_one_update),
     cmocka_unit_test(formats_begin_and_end),
     cmocka_unit_test(of_a_struct_that_is_partly_known_the_rest_is_taken),
