@@ -261,6 +261,20 @@ static void see_to_it(uint64_t at, uint64_t events)
     heal();
 }
 
+/* Nothing went wrong, as nothing was written: but an opening writes. */
+static void see_to_a_fault(void)
+{
+  for (uint32_t rounds = 0; rounds < 100 && disk_fault_count(sv.disk) == 0; rounds++) {
+    disk_faults f = { .write = 500 };
+    if (rounds % 10 == 0)
+      crash();
+    disk_set_faults(sv.disk, &f);
+    server_start();
+    work(100);
+    server_turn();
+  }
+}
+
 /* --- the evening --- */
 
 static void put_right(void)
@@ -466,6 +480,7 @@ void day(uint64_t seed, const char *folder, day_result *out)
     meanwhile();
     see_to_it(i, events);
   }
+  see_to_a_fault();
   out->faults = disk_fault_count(sv.disk);
   meet();
   out->acks = sv.counters.acks;
