@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 /* Groups on their way: the next one is handed in while those before are being written. */
-enum { IN_FLIGHT = 8, ROUNDS = 2, RATE_MAX = 500000 };
+enum { IN_FLIGHT = 8, ROUNDS = 2, RATE_MAX = 500000, SYNC_LATE_MS = 50 };
 
 double bench_now_s(void)
 {
@@ -343,6 +343,46 @@ static void durable(const char *folder, unsigned group, double seconds)
   free(updates.ends);
 }
 
+static int late(void *ctx, gs_vfs_event *ev)
+{
+  struct timespec ts = { 0, SYNC_LATE_MS * 1000000L };
+  (void)ctx;
+  if (ev->op == GS_VFS_SYNC)
+    (void)nanosleep(&ts, NULL);
+  return 0;
+}
+
+static void on_ready(void *ctx, gesso_status status, const char *message)
+{
+  bench_check(status, message);
+  *(bool *)ctx = true;
+}
+
+/* What is shown waits for no sync, however long it takes. */
+static void late_syncs(const char *folder)
+{
+  figures f = { 0 };
+  bench_updates updates;
+  gs_vfs_hooks disk = { .before = late };
+  gs_persistence_hooks hooks = { .vfs = &disk };
+  gesso_persistence_options o = { .size = sizeof o, .folder = folder, .debounce_ms = 500, .max_wait_ms = 1000 };
+  gesso_persistence *p;
+  make_updates(&updates, RATE_MAX / 5);
+  bool ready = false;
+  bench_check(gs_persistence_open_with(&o, &hooks, &p, NULL), folder);
+  bench_check(gesso_persistence_ready(p, on_ready, &ready), "ready");
+  while (!ready)
+    (void)gesso_persistence_wait(p, 1000);
+  shown.count = acknowledged.count = 0;
+  run(p, &updates, 100, 3, &f);
+  printf("with every sync %d ms late: shown within %.2f ms (p50), %.2f (p99); acknowledged within %.2f, %.2f\n", SYNC_LATE_MS,
+         percentile(&shown, 0.5), percentile(&shown, 0.99), percentile(&acknowledged, 0.5), percentile(&acknowledged, 0.99));
+  bench_line("shown while every sync takes 50 ms longer, p99", percentile(&shown, 0.99), "ms", false, 20);
+  gesso_persistence_destroy(p);
+  free(updates.bytes);
+  free(updates.ends);
+}
+
 static const char *option(int argc, char **argv, const char *name, const char *otherwise)
 {
   for (int i = 1; i + 1 < argc; i++) {
@@ -382,6 +422,7 @@ int main(int argc, char **argv)
       if (group == 0 || group == groups[i])
         durable(part(folder, "durable"), groups[i], seconds);
     }
+    late_syncs(part(folder, "late"));
   }
   if (only[0] == '\0' || strcmp(only, "day") == 0)
     bench_day(part(folder, "day"), hours);

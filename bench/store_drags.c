@@ -106,27 +106,30 @@ void bench_drags(const char *folder)
   gesso_doc_destroy(doc);
   gesso_persistence_destroy(p);
 
-  double best = 1e9;
+  double best = 1e9, best_cpu = 1e9;
   const char *why;
   for (int i = 0; i < TIMES; i++) {
     gesso_persistence_options o = { .size = sizeof o, .folder = folder };
     gesso_doc_destroy(loaded_doc);
     bench_check(gesso_persistence_open(&o, &p, NULL), folder);
     gesso_doc_destroy(load(p)); /* the folder is open then */
-    double t0 = bench_now_s();
+    double t0 = bench_now_s(), cpu0 = bench_cpu_s();
     loaded_doc = load(p);
     best = GS_MIN(best, bench_now_s() - t0);
+    best_cpu = GS_MIN(best_cpu, bench_cpu_s() - cpu0);
     gesso_persistence_destroy(p);
   }
   gesso_doc_stats ds;
   gesso_doc_get_stats(loaded_doc, &ds);
   bench_check(gs_fold(NULL, 0, loaded_doc, &at_rest, &why), "fold");
   double unpacking = cost(unpack, NULL), decoding = cost(decode, NULL), comparing = cost(compare_vectors, NULL);
-  printf("36,000 drags over two keys: %llu structs, %zu bytes at rest (%zu as an update); opened in %.2f ms, of that checksum and zstd"
-         " %.2f, decoding %.2f, state vector %.3f ms of CPU\n",
-         (unsigned long long)ds.structs, at_rest.stored.len, update.len, best * 1e3, unpacking / 1e3, decoding / 1e3, comparing / 1e3);
+  printf("36,000 drags over two keys: %llu structs, %zu bytes at rest (%zu as an update); opened in %.2f ms (CPU %.2f)\n",
+         (unsigned long long)ds.structs, at_rest.stored.len, update.len, best * 1e3, best_cpu * 1e3);
+  printf("  by themselves, ms of CPU: checksum and zstd %.3f, decoding and freeing %.2f, state vector %.3f\n",
+         unpacking / 1e3, decoding / 1e3, comparing / 1e3);
   bench_line("36,000 drags over two keys: grown by, after 10 idle seconds", grown / 1024, "KB", false, 16);
   bench_line("... opening the board again, the best of 15", best * 1e3, "ms", false, 10);
+  bench_line("... the same in CPU", best_cpu * 1e3, "ms", false, 10);
   gs_folded_finish(&at_rest);
   gesso_buffer_free(&update);
   gesso_doc_destroy(loaded_doc);
