@@ -3,6 +3,7 @@
  *   bench_engine keystrokes FILE   edits, each a transaction and an update
  *   bench_engine once FILE         edits, all in one transaction
  *   bench_engine array FILE        edits of an array of numbers, each a transaction and an update
+ *   bench_engine array-bulk FILE   the same numbers inserted by one call
  *   bench_engine overwrite FILE    values of one key, each a transaction and an update
  *   bench_engine two-users FILE    edits, every other one by another user; then they exchange all updates
  *   bench_engine apply FILE        updates, each applied by itself
@@ -31,7 +32,7 @@ static void must(gesso_status s)
 
 /* --- memory, counted --- */
 
-static size_t live;
+static size_t live, allocations;
 
 static void *counting_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -42,15 +43,49 @@ static void *counting_resize(void *ctx, void *ptr, size_t old_size, size_t new_s
     free(ptr);
     return NULL;
   }
+  allocations++;
   void *p = realloc(ptr, new_size);
   if (p == NULL)
     die("out of memory");
   return p;
 }
 
+static const gesso_allocator counting = { counting_resize, NULL };
+
+/* --- what is measured --- */
+
+static struct clock {
+  double ms, cpu;
+  size_t allocations;
+} from;
+
+static void start(void)
+{
+  from = (struct clock){ now_ms(), cpu_ms(), allocations };
+}
+
+/* Ends what start() began; the caller completes the line. */
+static void stop(void)
+{
+  double ms = now_ms() - from.ms, cpu = cpu_ms() - from.cpu;
+  printf("{\"ms\": %.4f, \"cpu\": %.4f, \"allocations\": %zu, \"heap\": %zu", ms, cpu, allocations - from.allocations, live);
+}
+
+/* Many rounds of the same: their median, and the mean of CPU time and allocations. The caller completes the line. */
+static double times[ROUNDS];
+
+static void stop_rounds(int rounds, size_t held)
+{
+  double cpu = (cpu_ms() - from.cpu) / rounds, first = times[0];
+  qsort(times, (size_t)rounds, sizeof times[0], by_size);
+  printf("{\"ms\": %.4f, \"first\": %.4f, \"cpu\": %.4f, \"allocations\": %zu, \"heap\": %zu", times[rounds / 2], first, cpu,
+         (allocations - from.allocations) / (size_t)rounds, held);
+}
+
 /* --- workloads --- */
 
 static uint64_t update_bytes, updates;
+static bool digesting;
 
 static void count_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
 {
@@ -60,6 +95,8 @@ static void count_update(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_by
   (void)local;
   update_bytes += update.len;
   updates++;
+  if (digesting)
+    digest_more(update.data, update.len);
 }
 
 static const gesso_bytes plain = { NULL, 0 };
@@ -71,7 +108,7 @@ static gesso_bytes str(const char *s)
 
 static gesso_doc *doc_of(uint64_t client)
 {
-  gesso_doc_options options = { .size = sizeof options, .client_id = client };
+  gesso_doc_options options = { .size = sizeof options, .client_id = client, .alloc = &counting };
   gesso_doc *doc = gesso_doc_create(&options);
   gesso_subscription s;
   must(gesso_doc_observe_update(doc, 1, count_update, NULL, &s));
@@ -98,33 +135,55 @@ static gesso_value number_of(gesso_bytes digits)
 
 static void edits(struct input in, const char *how)
 {
+  bool once = strcmp(how, "once") == 0, of_text = once || strcmp(how, "keystrokes") == 0, of_array = strcmp(how, "array") == 0;
   gesso_doc *doc = doc_of(1);
   gesso_type text = gesso_doc_root(doc, str("text"), GESSO_TEXT);
   gesso_type array = gesso_doc_root(doc, str("array"), GESSO_ARRAY);
   gesso_type map = gesso_doc_root(doc, str("map"), GESSO_MAP);
   uint32_t count = next_u32(&in);
-  double start = now_ms();
-  if (how[0] == 'o' && how[1] == 'n')
+  start();
+  if (once)
     gesso_doc_begin(doc);
   for (uint32_t i = 0; i < count; i++) {
-    if (how[0] == 'k' || how[1] == 'n') {
+    if (of_text) {
       edit_text(doc, text, &in);
       continue;
     }
     uint32_t at = next_u32(&in), removed = next_u32(&in);
     gesso_value value = number_of(next_bytes(&in));
-    if (how[0] == 'a' && removed != 0)
+    if (of_array && removed != 0)
       must(gesso_array_remove(doc, array, at, removed));
-    else if (how[0] == 'a')
+    else if (of_array)
       must(gesso_array_insert(doc, array, at, &value, 1, NULL));
     else
       must(gesso_map_set(doc, map, str("key"), value, NULL));
   }
-  if (how[0] == 'o' && how[1] == 'n')
+  if (once)
     must(gesso_doc_commit(doc, NULL));
-  double ms = now_ms() - start;
-  printf("{\"ms\": %.3f, \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu64 "}\n", ms, updates,
-         update_bytes, gesso_type_length(doc, text));
+  stop();
+  printf(", \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu64 ", \"digest\": %" PRIu32 "}\n", updates,
+         update_bytes, gesso_type_length(doc, text), digest);
+  gesso_doc_destroy(doc);
+}
+
+static void array_bulk(struct input in)
+{
+  gesso_doc *doc = doc_of(1);
+  gesso_type array = gesso_doc_root(doc, str("array"), GESSO_ARRAY);
+  uint32_t count = next_u32(&in);
+  gesso_value *values = calloc(count, sizeof *values);
+  if (values == NULL)
+    die("out of memory");
+  for (uint32_t i = 0; i < count; i++) {
+    (void)next_u32(&in);
+    (void)next_u32(&in);
+    values[i] = number_of(next_bytes(&in));
+  }
+  start();
+  must(gesso_array_insert(doc, array, 0, values, count, NULL));
+  stop();
+  printf(", \"bytes\": %" PRIu64 ", \"digest\": %" PRIu32 "}\n", update_bytes, digest);
+  free(values);
   gesso_doc_destroy(doc);
 }
 
@@ -181,21 +240,25 @@ static void two_users(struct input in)
   gesso_type text[2];
   struct log log[2] = { { 0 } };
   for (int i = 0; i < 2; i++) {
-    gesso_doc_options options = { .size = sizeof options, .client_id = (uint64_t)i + 1 };
+    gesso_doc_options options = { .size = sizeof options, .client_id = (uint64_t)i + 1, .alloc = &counting };
     docs[i] = gesso_doc_create(&options);
     log[i].v = calloc((size_t)count * 2, sizeof(gesso_buffer));
     gesso_subscription s;
     must(gesso_doc_observe_update(docs[i], 1, keep_update, &log[i], &s));
     text[i] = gesso_doc_root(docs[i], str("text"), GESSO_TEXT);
   }
-  double start = now_ms();
+  start();
   for (uint32_t i = 0; i < count; i++)
     edit_text(docs[i % 2], text[i % 2], &in);
   for (int i = 0; i < 2; i++)
     for (size_t k = 0; k < log[i].n; k++)
       must(gesso_doc_apply_v1(docs[1 - i], (gesso_bytes){ log[i].v[k].data, log[i].v[k].len }, NULL));
-  double ms = now_ms() - start;
-  printf("{\"ms\": %.3f, \"length\": %" PRIu64 "}\n", ms, gesso_type_length(docs[0], text[0]));
+  stop();
+  for (size_t k = 0; k < log[0].n; k++)
+    update_bytes += log[0].v[k].len;
+  for (size_t k = 0; k < log[1].n; k++)
+    update_bytes += log[1].v[k].len;
+  printf(", \"bytes\": %" PRIu64 ", \"length\": %" PRIu64 "}\n", update_bytes, gesso_type_length(docs[0], text[0]));
   for (int i = 0; i < 2; i++) {
     gesso_doc_destroy(docs[i]);
     for (size_t k = 0; k < log[i].n; k++)
@@ -206,79 +269,111 @@ static void two_users(struct input in)
 
 static void apply(struct input in, bool fold)
 {
-  gesso_doc *doc = doc_of(0);
+  gesso_doc *doc = doc_of(1);
   uint32_t count = next_u32(&in);
-  double start = now_ms();
+  start();
   if (fold)
     gesso_doc_begin(doc);
   for (uint32_t i = 0; i < count; i++)
     must(gesso_doc_apply_v1(doc, next_bytes(&in), NULL));
   if (fold)
     must(gesso_doc_commit(doc, NULL));
-  double ms = now_ms() - start;
+  stop();
   gesso_doc_stats stats;
   gesso_doc_get_stats(doc, &stats);
-  printf("{\"ms\": %.3f, \"structs\": %" PRIu64 "}\n", ms, stats.structs);
+  printf(", \"bytes\": %" PRIu64 ", \"structs\": %" PRIu64 "}\n", update_bytes, stats.structs);
   gesso_doc_destroy(doc);
 }
 
 static gesso_doc *loaded(gesso_bytes state, bool v2)
 {
-  gesso_doc *doc = gesso_doc_create(NULL);
+  gesso_doc_options options = { .size = sizeof options, .client_id = 1, .alloc = &counting };
+  gesso_doc *doc = gesso_doc_create(&options);
   must(v2 ? gesso_doc_apply_v2(doc, state, NULL) : gesso_doc_apply_v1(doc, state, NULL));
   return doc;
 }
 
+static gesso_bytes view(gesso_buffer b)
+{
+  return (gesso_bytes){ b.data, b.len };
+}
+
+static gesso_bytes all_of(struct input in)
+{
+  return (gesso_bytes){ in.data, in.len };
+}
+
+static gesso_buffer half_of(const char *path)
+{
+  char name[4096];
+  if (snprintf(name, sizeof name, "%s.half", path) >= (int)sizeof name)
+    die("the path is too long");
+  struct input in = read_file(name);
+  return (gesso_buffer){ .data = in.data, .len = in.len, .capacity = in.len + 1 };
+}
+
 static void load(struct input in, bool v2)
 {
-  double ms[ROUNDS], first = 0;
+  size_t held = 0;
+  start();
   for (int i = 0; i < ROUNDS; i++) {
-    double start = now_ms();
-    gesso_doc *doc = loaded((gesso_bytes){ in.data, in.len }, v2);
-    ms[i] = now_ms() - start;
-    if (i == 0)
-      first = ms[0];
+    double begin = now_ms();
+    gesso_doc *doc = loaded(all_of(in), v2);
+    times[i] = now_ms() - begin;
+    held = live;
     gesso_doc_destroy(doc);
   }
-  qsort(ms, ROUNDS, sizeof ms[0], by_size);
-  printf("{\"first\": %.3f, \"ms\": %.3f}\n", first, ms[ROUNDS / 2]);
+  stop_rounds(ROUNDS, held);
+  printf(", \"bytes\": %zu}\n", in.len);
 }
 
 static void heap(struct input in, bool v2)
 {
-  const gesso_allocator counting = { counting_resize, NULL };
-  gesso_doc_options options = { .size = sizeof options, .client_id = 1, .alloc = &counting };
-  gesso_doc *doc = gesso_doc_create(&options);
-  gesso_bytes state = { in.data, in.len };
-  must(v2 ? gesso_doc_apply_v2(doc, state, NULL) : gesso_doc_apply_v1(doc, state, NULL));
+  start();
+  gesso_doc *doc = loaded(all_of(in), v2);
+  stop();
   gesso_doc_stats stats;
   gesso_doc_get_stats(doc, &stats);
-  printf("{\"bytes\": %zu, \"structs\": %" PRIu64 "}\n", live, stats.structs);
+  printf(", \"structs\": %" PRIu64 "}\n", stats.structs);
   gesso_doc_destroy(doc);
   if (live != 0)
     die("memory is left");
 }
 
-static void encode(struct input in, bool diff, bool v2, int rounds)
+static void rooms(struct input in)
 {
-  gesso_doc *doc = gesso_doc_create(NULL);
-  must(gesso_doc_apply_v1(doc, (gesso_bytes){ in.data, in.len }, NULL));
-  gesso_buffer sv = { 0 };
-  if (diff)
-    must(gesso_doc_state_vector(doc, &sv));
-  double ms[ROUNDS];
+  enum { N = 1000 };
+  static gesso_doc *docs[N];
+  start();
+  for (int i = 0; i < N; i++)
+    docs[i] = loaded(all_of(in), false);
+  double ms = now_ms() - from.ms, cpu = cpu_ms() - from.cpu;
+  printf("{\"ms\": %.4f, \"cpu\": %.4f, \"allocations\": %zu, \"heap\": %zu}\n", ms / N, cpu / N, allocations / N, live / N);
+  for (int i = 0; i < N; i++)
+    gesso_doc_destroy(docs[i]);
+}
+
+/* `have`: the peer's state vector; "all" stands for that of the document itself. */
+static void encode(struct input in, gesso_buffer have, bool all, bool v2, int rounds)
+{
+  gesso_doc *doc = loaded(all_of(in), false);
+  if (all)
+    must(gesso_doc_state_vector(doc, &have));
   size_t len = 0;
+  start();
   for (int i = 0; i < rounds; i++) {
-    double start = now_ms();
+    double begin = now_ms();
     gesso_buffer out = { 0 };
-    gesso_bytes have = { sv.data, sv.len };
-    must(v2 ? gesso_doc_encode_v2(doc, have, &out, NULL) : gesso_doc_encode_v1(doc, have, &out, NULL));
-    ms[i] = now_ms() - start;
+    must(v2 ? gesso_doc_encode_v2(doc, view(have), &out, NULL) : gesso_doc_encode_v1(doc, view(have), &out, NULL));
+    times[i] = now_ms() - begin;
     len = out.len;
+    if (i == rounds - 1)
+      digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  print_median(ms, rounds, len);
-  gesso_buffer_free(&sv);
+  stop_rounds(rounds, live);
+  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  gesso_buffer_free(&have);
   gesso_doc_destroy(doc);
 }
 
@@ -290,66 +385,117 @@ static void merge(struct input in)
     die("out of memory");
   for (uint32_t i = 0; i < n; i++)
     list[i] = next_bytes(&in);
-  double ms[ROUNDS];
   size_t len = 0;
+  start();
   for (int i = 0; i < ROUNDS; i++) {
-    double start = now_ms();
+    double begin = now_ms();
     gesso_buffer out;
     must(gesso_update_merge_v1(list, n, &out, NULL, NULL));
-    ms[i] = now_ms() - start;
+    times[i] = now_ms() - begin;
     len = out.len;
+    if (i == ROUNDS - 1)
+      digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  print_median(ms, ROUNDS, len);
+  stop_rounds(ROUNDS, live);
+  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
   free(list);
 }
 
-static void cut(struct input in)
+static void cut(struct input in, gesso_buffer have)
 {
-  gesso_bytes state = { in.data, in.len };
-  gesso_buffer sv;
-  must(gesso_update_state_vector_v1(state, &sv, NULL));
-  double ms[ROUNDS];
+  if (have.data == NULL)
+    must(gesso_update_state_vector_v1(all_of(in), &have, NULL));
   size_t len = 0;
+  start();
   for (int i = 0; i < ROUNDS; i++) {
-    double start = now_ms();
+    double begin = now_ms();
     gesso_buffer out;
-    must(gesso_update_diff_v1(state, (gesso_bytes){ sv.data, sv.len }, &out, NULL));
-    ms[i] = now_ms() - start;
+    must(gesso_update_diff_v1(all_of(in), view(have), &out, NULL));
+    times[i] = now_ms() - begin;
     len = out.len;
+    if (i == ROUNDS - 1)
+      digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  print_median(ms, ROUNDS, len);
-  gesso_buffer_free(&sv);
+  stop_rounds(ROUNDS, live);
+  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  gesso_buffer_free(&have);
+}
+
+/* --- floors --- */
+
+static void floors(struct input in, bool scan)
+{
+  uint8_t *copy = malloc(in.len);
+  if (copy == NULL)
+    die("out of memory");
+  uint64_t sum = 0, count = 0;
+  start();
+  for (int i = 0; i < ROUNDS; i++) {
+    double begin = now_ms();
+    if (!scan) {
+      memcpy(copy, in.data, in.len);
+      sum += copy[(size_t)i % in.len]; /* somebody looks at it, so that it is done */
+    }
+    for (size_t at = 0; scan && at < in.len; count++) {
+      uint64_t value = 0;
+      for (unsigned shift = 0; at < in.len; shift += 7) {
+        uint8_t byte = in.data[at++];
+        value |= (uint64_t)(byte & 127) << (shift & 63);
+        if (byte < 128)
+          break;
+      }
+      sum += value;
+    }
+    times[i] = now_ms() - begin;
+  }
+  stop_rounds(ROUNDS, 0);
+  printf(", \"bytes\": %zu, \"numbers\": %" PRIu64 ", \"sum\": %" PRIu64 "}\n", in.len, count / ROUNDS, sum);
+  free(copy);
 }
 
 int main(int argc, char **argv)
 {
-  if (argc != 3)
+  if (argc < 3)
     die("which workload, which file?");
   struct input in = read_file(argv[2]);
   const char *what = argv[1];
-  if (strcmp(what, "keystrokes") == 0 || strcmp(what, "once") == 0 || strcmp(what, "array") == 0 ||
-      strcmp(what, "overwrite") == 0)
+  const gesso_buffer nothing = { 0 };
+#define IS(name) (strcmp(what, name) == 0)
+  digesting = argc == 4 && strcmp(argv[3], "digest") == 0;
+  if (IS("keystrokes") || IS("once") || IS("array") || IS("overwrite"))
     edits(in, what);
-  else if (strcmp(what, "two-users") == 0)
-    two_users(in);
-  else if (strcmp(what, "apply") == 0 || strcmp(what, "fold") == 0)
-    apply(in, what[0] == 'f');
-  else if (strcmp(what, "load") == 0 || strcmp(what, "load2") == 0)
-    load(in, what[4] == '2');
-  else if (strcmp(what, "heap") == 0 || strcmp(what, "heap2") == 0)
-    heap(in, what[4] == '2');
-  else if (strcmp(what, "encode") == 0 || strcmp(what, "encode2") == 0 || strcmp(what, "nothing-new") == 0)
-    encode(in, what[0] == 'n', what[0] == 'e' && what[6] == '2', ROUNDS);
-  else if (strcmp(what, "once-encode") == 0 || strcmp(what, "once-encode2") == 0)
-    encode(in, false, what[11] == '2', 1);
-  else if (strcmp(what, "merge") == 0)
-    merge(in);
-  else if (strcmp(what, "cut") == 0)
-    cut(in);
-  else if (strcmp(what, "hundred") == 0)
+  else if (IS("array-bulk"))
+    array_bulk(in);
+  else if (IS("hundred"))
     hundred(in);
+  else if (IS("two-users"))
+    two_users(in);
+  else if (IS("apply") || IS("fold"))
+    apply(in, what[0] == 'f');
+  else if (IS("load") || IS("load2"))
+    load(in, what[4] == '2');
+  else if (IS("heap") || IS("heap2"))
+    heap(in, what[4] == '2');
+  else if (IS("rooms"))
+    rooms(in);
+  else if (IS("encode") || IS("encode2"))
+    encode(in, nothing, false, what[6] == '2', ROUNDS);
+  else if (IS("nothing-new"))
+    encode(in, nothing, true, false, ROUNDS);
+  else if (IS("diff") || IS("diff2"))
+    encode(in, half_of(argv[2]), false, what[4] == '2', ROUNDS);
+  else if (IS("once-encode") || IS("once-encode2"))
+    encode(in, nothing, false, what[11] == '2', 1);
+  else if (IS("merge"))
+    merge(in);
+  else if (IS("cut"))
+    cut(in, nothing);
+  else if (IS("cut-half"))
+    cut(in, half_of(argv[2]));
+  else if (IS("floor-copy") || IS("floor-scan"))
+    floors(in, what[6] == 's');
   else
     die("unknown workload");
   free(in.data);

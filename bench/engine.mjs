@@ -3,13 +3,14 @@
 import { readFileSync } from 'node:fs'
 import { Y } from './yjs.mjs'
 
-const [workload, file] = process.argv.slice(2)
+const [workload, file, digesting] = process.argv.slice(2)
 const data = readFileSync(file)
 let at = 0
 const u32 = () => { at += 4; return data.readUInt32LE(at - 4) }
 const bytes = () => { const n = u32(); at += n; return data.subarray(at - n, at) }
 const now = () => performance.now()
 const say = result => console.log(JSON.stringify(result))
+const cpuNow = () => { const u = process.cpuUsage(); return (u.user + u.system) / 1000 }
 const median = list => [...list].sort((a, b) => a - b)[list.length >> 1]
 
 function structs (doc) {
@@ -18,16 +19,38 @@ function structs (doc) {
   return n
 }
 
+// The one of bench.h.
+function digest (list) {
+  let h = 2166136261
+  for (const bytes of list) for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 16777619)
+  return h >>> 0
+}
+
+// What `run` costs, once.
+function measured (run) {
+  const [start, cpu] = [now(), cpuNow()]
+  run()
+  return { ms: now() - start, cpu: cpuNow() - cpu }
+}
+
+function used () {
+  for (let i = 0; i < 4; i++) globalThis.gc()
+  const m = process.memoryUsage()
+  return m.heapUsed + m.external
+}
+
 // As many rounds as the machine code needs to settle, but no more than 30 seconds of them.
 function settled (round) {
   const ms = []
+  const cpu = []
   const end = now() + 30000
   while (ms.length < 60 && (now() < end || ms.length < 3)) {
-    const start = now()
-    round()
-    ms.push(now() - start)
+    const once = measured(round)
+    ms.push(once.ms)
+    cpu.push(once.cpu)
   }
-  return { first: ms[0], ms: median(ms.slice(ms.length >> 1)) }
+  const settledPart = cpu.slice(cpu.length >> 1) // the clock of CPU time is coarse: a mean, not a median
+  return { first: ms[0], ms: median(ms.slice(ms.length >> 1)), cpu: settledPart.reduce((a, b) => a + b) / settledPart.length }
 }
 
 function readEdits () {
@@ -46,14 +69,12 @@ function local (step, once = false) {
   const edits = readEdits()
   const doc = new Y.Doc()
   doc.clientID = 1
-  let updateBytes = 0
-  let updates = 0
-  doc.on('update', update => { updateBytes += update.length; updates++ })
-  const start = now()
+  let bytes = 0
+  const kept = []
+  doc.on('update', digesting ? update => kept.push(update) : update => { bytes += update.length })
   const all = () => edits.forEach(edit => step(doc, edit))
-  if (once) doc.transact(all)
-  else all()
-  return { ms: now() - start, updates, bytes: updateBytes, length: doc.getText('text').length }
+  const cost = measured(() => once ? doc.transact(all) : all())
+  return digesting ? { digest: digest(kept) } : { ...cost, bytes, length: doc.getText('text').length }
 }
 
 function remote (once) {
@@ -61,12 +82,24 @@ function remote (once) {
   for (let n = u32(); n > 0; n--) updates.push(bytes())
   const doc = new Y.Doc()
   doc.on('update', () => {})
-  const start = now()
   const all = () => updates.forEach(update => Y.applyUpdate(doc, update))
-  if (once) doc.transact(all)
-  else all()
-  return { ms: now() - start, structs: structs(doc) }
+  return { ...measured(() => once ? doc.transact(all) : all()), structs: structs(doc) }
 }
+
+function loaded () {
+  const doc = new Y.Doc()
+  Y.applyUpdate(doc, data)
+  return doc
+}
+
+// Bytes that `round` makes, many times over.
+function made (round) {
+  let out
+  const cost = settled(() => { out = round() })
+  return { ...cost, bytes: out.length, digest: digest([out]) }
+}
+
+const half = () => readFileSync(file + '.half')
 
 const workloads = {
   keystrokes: () => local((doc, edit) => editText(doc.getText('text'), edit)),
@@ -85,66 +118,72 @@ const workloads = {
       doc.on('update', (update, origin) => { if (origin !== 'remote') list.push(update) })
       return doc
     })
-    const start = now()
-    edits.forEach((edit, i) => editText(docs[i % 2].getText('text'), edit))
-    log.forEach((list, i) => list.forEach(update => Y.applyUpdate(docs[1 - i], update, 'remote')))
-    return { ms: now() - start, length: docs[0].getText('text').length }
+    const cost = measured(() => {
+      edits.forEach((edit, i) => editText(docs[i % 2].getText('text'), edit))
+      log.forEach((list, i) => list.forEach(update => Y.applyUpdate(docs[1 - i], update, 'remote')))
+    })
+    const bytes = log.flat().reduce((n, update) => n + update.length, 0)
+    return { ...cost, bytes, length: docs[0].getText('text').length }
+  },
+  'array-bulk' () {
+    const numbers = readEdits().map(([, , digits]) => Number(digits))
+    const doc = new Y.Doc()
+    doc.clientID = 1
+    let update
+    doc.on('update', made => { update = made })
+    const cost = measured(() => doc.getArray('array').insert(0, numbers))
+    return { ...cost, bytes: update.length, digest: digest([update]) }
   },
   apply: () => remote(false),
   fold: () => remote(true),
-  load2 () {
-    return settled(() => Y.applyUpdateV2(new Y.Doc(), data))
-  },
-  encode2 () {
-    const doc = new Y.Doc()
-    Y.applyUpdate(doc, data)
-    let length = 0
-    const { ms } = settled(() => { length = Y.encodeStateAsUpdateV2(doc).length })
-    return { ms, bytes: length }
-  },
-  load () {
-    return settled(() => Y.applyUpdate(new Y.Doc(), data))
-  },
+  load: () => settled(() => loaded()),
+  load2: () => settled(() => Y.applyUpdateV2(new Y.Doc(), data)),
   heap () {
-    // The second load is measured: the first one brings the code into memory.
-    Y.applyUpdate(new Y.Doc(), data)
-    const used = () => {
-      for (let i = 0; i < 4; i++) globalThis.gc()
-      const m = process.memoryUsage()
-      return m.heapUsed + m.external
-    }
+    loaded() // brings the code into memory
     const before = used()
-    const doc = new Y.Doc()
-    Y.applyUpdate(doc, data)
-    return { bytes: used() - before, structs: structs(doc) }
+    const doc = loaded()
+    return { heap: used() - before, structs: structs(doc) }
+  },
+  rooms () {
+    loaded()
+    const before = used()
+    const docs = []
+    const { ms, cpu } = measured(() => { while (docs.length < 1000) docs.push(loaded()) })
+    return { ms: ms / 1000, cpu: cpu / 1000, heap: (used() - before) / docs.length }
   },
   encode () {
-    const doc = new Y.Doc()
-    Y.applyUpdate(doc, data)
-    let length = 0
-    const { ms } = settled(() => { length = Y.encodeStateAsUpdate(doc).length })
-    return { ms, bytes: length }
+    const doc = loaded()
+    return made(() => Y.encodeStateAsUpdate(doc))
+  },
+  encode2 () {
+    const doc = loaded()
+    return made(() => Y.encodeStateAsUpdateV2(doc))
+  },
+  'nothing-new' () {
+    const doc = loaded()
+    const sv = Y.encodeStateVector(doc)
+    return made(() => Y.encodeStateAsUpdate(doc, sv))
+  },
+  diff () {
+    const [doc, sv] = [loaded(), half()]
+    return made(() => Y.encodeStateAsUpdate(doc, sv))
+  },
+  diff2 () {
+    const [doc, sv] = [loaded(), half()]
+    return made(() => Y.encodeStateAsUpdateV2(doc, sv))
   },
   merge () {
     const updates = []
     for (let n = u32(); n > 0; n--) updates.push(bytes())
-    let length = 0
-    const { ms } = settled(() => { length = Y.mergeUpdates(updates).length })
-    return { ms, bytes: length }
+    return made(() => Y.mergeUpdates(updates))
   },
   cut () {
     const sv = Y.encodeStateVectorFromUpdate(data)
-    let length = 0
-    const { ms } = settled(() => { length = Y.diffUpdate(data, sv).length })
-    return { ms, bytes: length }
+    return made(() => Y.diffUpdate(data, sv))
   },
-  'nothing-new' () {
-    const doc = new Y.Doc()
-    Y.applyUpdate(doc, data)
-    const sv = Y.encodeStateVector(doc)
-    let length = 0
-    const { ms } = settled(() => { length = Y.encodeStateAsUpdate(doc, sv).length })
-    return { ms, bytes: length }
+  'cut-half' () {
+    const sv = half()
+    return made(() => Y.diffUpdate(data, sv))
   }
 }
 

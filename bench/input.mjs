@@ -2,7 +2,7 @@
 //
 //   edits.bin     u32 count, then each edit: u32 position, u32 removed, u32 length and UTF-8
 //   updates.bin   u32 count, then each update: u32 length and bytes
-//   *.state       one v1 update
+//   *.state       one v1 update; *.state.half the state vector of a peer who has half of it
 // All numbers are little endian.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -100,7 +100,8 @@ const packUpdates = updates => Buffer.concat([u32(updates.length), packed(update
 
 // The small families of crdt-benchmarks, N = 6000.
 const N = 6000
-const word = r => Array.from({ length: r.between(2, 9) }, () => String.fromCharCode(97 + r.below(26))).join('')
+const letters = (r, n) => Array.from({ length: n }, () => String.fromCharCode(97 + r.below(26))).join('')
+const word = r => letters(r, r.between(2, 9))
 const small = {
   'random-inserts': r => Array.from({ length: N }, (_, i) => [r.below(i + 1), 0, String.fromCharCode(97 + r.below(26))]),
   'random-words' (r) {
@@ -144,6 +145,22 @@ const small = {
       lengths[u] += w.length
       return [at, 0, w]
     })
+  },
+  'one-string': r => [[0, 0, letters(r, N)]],
+  prepends: r => Array.from({ length: N }, () => [0, 0, letters(r, 1)]),
+  'string-and-back': r => [[0, 0, letters(r, N)], [0, N, '']],
+  'numbers-appended': r => Array.from({ length: N }, (_, i) => [i, 0, String(r.below(1000000))]),
+  'numbers-prepended': r => Array.from({ length: N }, () => [0, 0, String(r.below(1000000))]),
+  'two-strings': r => [[0, 0, letters(r, N)], [0, 0, letters(r, N)]],
+  'two-inserts': r => Array.from({ length: 2 * N }, (_, i) => [r.below((i >> 1) + 1), 0, letters(r, 1)]),
+  'two-words' (r) {
+    const lengths = [0, 0]
+    return Array.from({ length: 2 * N }, (_, i) => {
+      const w = word(r)
+      const at = r.below(lengths[i % 2] + 1)
+      lengths[i % 2] += w.length
+      return [at, 0, w]
+    })
   }
 }
 
@@ -174,6 +191,9 @@ function shapes (n, r) {
 
 const made = {
   'crowd-key.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', i))),
+  'crowd-object.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', { name: 'user ' + i, address: 'here' }))),
+  'crowd-string.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', String(i).repeat(20)))),
+  'crowd-array.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getArray('array').insert(0, ['user ' + i]))),
   'crowd-position.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getText('text').insert(0, 'user ' + i))),
   'out-of-order.updates' () {
     const updates = []
@@ -226,6 +246,11 @@ export function makeInput (folder, trace) {
     const { updates, state } = whiteboard(2)
     writeFileSync(paths.boardUpdates, packUpdates(updates))
     writeFileSync(paths.board, state)
+  }
+  for (const state of [paths.text, paths.board]) {
+    if (existsSync(state + '.half') && !trace) continue
+    const sv = Y.decodeStateVector(Y.encodeStateVectorFromUpdate(readFileSync(state)))
+    writeFileSync(state + '.half', Y.encodeStateVector(new Map([...sv].map(([client, clock]) => [client, clock >> 1]))))
   }
   let seed = 20
   for (const [name, make] of Object.entries(small)) {

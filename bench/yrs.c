@@ -223,16 +223,66 @@ static void heap(struct input in, bool v2)
   struct mallinfo2 before = mallinfo2();
   YDoc *doc = loaded(in, v2);
   struct mallinfo2 after = mallinfo2();
-  printf("{\"bytes\": %zu}\n", after.uordblks + after.hblkhd - before.uordblks - before.hblkhd);
+  printf("{\"heap\": %zu}\n", after.uordblks + after.hblkhd - before.uordblks - before.hblkhd);
   p_ydoc_destroy(doc);
 }
 
-static void encode(struct input in, bool diff, bool v2)
+/* The same as rooms of engine.c. */
+static void rooms(struct input in)
+{
+  enum { N = 1000 };
+  static YDoc *docs[N];
+  struct mallinfo2 before = mallinfo2();
+  double start = now_ms(), cpu = cpu_ms();
+  for (int i = 0; i < N; i++)
+    docs[i] = loaded(in, false);
+  double ms = now_ms() - start;
+  cpu = cpu_ms() - cpu;
+  struct mallinfo2 after = mallinfo2();
+  printf("{\"ms\": %.4f, \"cpu\": %.4f, \"heap\": %zu}\n", ms / N, cpu / N,
+         (after.uordblks + after.hblkhd - before.uordblks - before.hblkhd) / N);
+  for (int i = 0; i < N; i++)
+    p_ydoc_destroy(docs[i]);
+}
+
+static void array_bulk(struct input in)
+{
+  YDoc *doc = doc_of(1);
+  Branch *array = p_yarray(doc, "array");
+  uint32_t count = next_u32(&in);
+  YInput *values = calloc(count, sizeof *values);
+  if (values == NULL)
+    die("out of memory");
+  for (uint32_t i = 0; i < count; i++) {
+    (void)next_u32(&in);
+    (void)next_u32(&in);
+    values[i] = p_yinput_float(strtod(text_of(next_bytes(&in)), NULL));
+  }
+  double start = now_ms();
+  YTransaction *txn = p_ydoc_write_transaction(doc, 0, NULL);
+  p_yarray_insert_range(array, txn, 0, values, count);
+  p_ytransaction_commit(txn);
+  printf("{\"ms\": %.4f}\n", now_ms() - start);
+  free(values);
+  p_ydoc_destroy(doc);
+}
+
+/* `half`: the file with the peer's state vector, when it is not the document's own. */
+static void encode(struct input in, bool diff, const char *half, bool v2)
 {
   YDoc *doc = loaded(in, false);
   YTransaction *txn = p_ydoc_read_transaction(doc);
   uint32_t sv_len = 0, len = 0;
   char *sv = diff ? p_ytransaction_state_vector_v1(txn, &sv_len) : NULL;
+  char name[4096];
+  struct input have = { 0 };
+  if (half != NULL) {
+    if (snprintf(name, sizeof name, "%s.half", half) >= (int)sizeof name)
+      die("the path is too long");
+    have = read_file(name);
+    sv = (char *)have.data;
+    sv_len = (uint32_t)have.len;
+  }
   double ms[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) {
     double start = now_ms();
@@ -241,6 +291,7 @@ static void encode(struct input in, bool diff, bool v2)
     p_ybinary_destroy(out, len);
   }
   print_median(ms, ROUNDS, len);
+  free(have.data);
   if (diff)
     p_ybinary_destroy(sv, sv_len);
   p_ytransaction_commit(txn);
@@ -266,7 +317,13 @@ int main(int argc, char **argv)
   else if (strcmp(what, "heap") == 0 || strcmp(what, "heap2") == 0)
     heap(in, what[4] == '2');
   else if (strcmp(what, "encode") == 0 || strcmp(what, "encode2") == 0 || strcmp(what, "nothing-new") == 0)
-    encode(in, what[0] == 'n', what[0] == 'e' && what[6] == '2');
+    encode(in, what[0] == 'n', NULL, what[0] == 'e' && what[6] == '2');
+  else if (strcmp(what, "diff") == 0 || strcmp(what, "diff2") == 0)
+    encode(in, false, argv[3], what[4] == '2');
+  else if (strcmp(what, "rooms") == 0)
+    rooms(in);
+  else if (strcmp(what, "array-bulk") == 0)
+    array_bulk(in);
   else
     printf("{}\n");
   free(in.data);
