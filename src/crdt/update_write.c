@@ -70,7 +70,7 @@ static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_
 
 /* Yjs sends a state that has pending parts through its merge of updates, which forgets the map-key bit of
  * items whose key is not spelled out. Readers ignore it there; `merged` does the same for equal bytes. */
-static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, uint32_t end, bool merged)
+static void write_item(gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, uint32_t end, bool merged)
 {
   unsigned kind = gs_kind(it);
   if (kind == GS_GC) {
@@ -103,8 +103,15 @@ static void write_item(const gesso_doc *doc, gs_buf *out, const gs_item *it, uin
   }
   if (kind == GS_TYPE)
     write_type(doc, out, doc->types[it->c.type].kind, doc->types[it->c.type].name);
-  else
+  else if (offset > 0 && (kind == GS_ANY || kind == GS_JSON)) {
+    /* What was appended to a long item: its front is not read again for each. */
+    int pair;
+    size_t skip = gs_content_find(doc, it, offset, &pair);
+    gesso_bytes content = gs_content(doc, it);
+    write_content(out, kind, it->len - offset, (gesso_bytes){ content.data + skip, content.len - skip }, 0, end - offset);
+  } else {
     write_content(out, kind, it->len, gs_content(doc, it), offset, end);
+  }
 }
 
 void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_item *in, gesso_bytes content, uint32_t offset)
