@@ -45,7 +45,7 @@ static void choose_habits(void)
 static gesso_persistence_options choose_options(void)
 {
   static const uint32_t debounces[] = { 0, 100, 1000 };
-  static const uint64_t journals[] = { 0, 0, 3000, 20000 }, queues[] = { 0, 0, 0, 4000, 20000 };
+  static const uint64_t journals[] = { 0, 0, 3000, 20000 }, queues[] = { 0, 0, 0, 30000, 60000 };
   static const uint64_t logs[] = { 0, 60000, 300000 };
   gesso_persistence_options o = {
     .durability = chance(90) ? GESSO_DURABILITY_DISK : GESSO_DURABILITY_OS,
@@ -95,6 +95,7 @@ static void trouble(void)
     break;
   case 3:
     f.full = true;
+    f.full_is_told = chance(50);
     break;
   default:
     f.slow_us = 1000u << roll(12);

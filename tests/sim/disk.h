@@ -22,6 +22,7 @@ typedef struct disk disk;
 typedef struct disk_faults {
   uint32_t write, sync, read;
   bool full;               /* no write succeeds that makes a file longer */
+  bool full_is_told;       /* and whoever asks how much is left is told so */
   uint32_t slow_us;        /* each sync, and every 16th write, takes up to that long */
 } disk_faults;
 

@@ -1,6 +1,7 @@
 /* The server's life. It does what src/server/server.c does, with clients that need no socket. */
 #include "sim.h"
 
+#include "server/limits.h"
 #include "server/log.h"
 #include "server/room.h"
 #include "store/check.h"
@@ -96,14 +97,24 @@ void server_end(void)
   sv.disk = NULL;
 }
 
+static void still_failing(gs_timer *timer)
+{
+  (void)timer;
+  gs_rooms_set_read_only(&sv.rooms, true);
+}
+
 static void on_event(void *ctx, const gesso_persistence_event *event)
 {
   (void)ctx;
   trace("store: %s", event->message);
-  if (event->kind == GESSO_EVENT_WRITES_FAIL && event->status == GESSO_E_FULL)
+  if (event->kind == GESSO_EVENT_WRITES_FAIL && event->status == GESSO_E_FULL) {
     gs_rooms_set_read_only(&sv.rooms, true);
-  else if (event->kind == GESSO_EVENT_WRITES_WORK)
+  } else if (event->kind == GESSO_EVENT_WRITES_FAIL) {
+    gs_timer_set(sv.loop, &sv.fail_timer, GS_ROOM_READ_ONLY_MS);
+  } else if (event->kind == GESSO_EVENT_WRITES_WORK) {
+    gs_timer_stop(sv.loop, &sv.fail_timer);
     gs_rooms_set_read_only(&sv.rooms, false);
+  }
 }
 
 static void on_ready(void *ctx, gesso_status status, const char *why)
@@ -203,11 +214,15 @@ static void go_up(void)
     return;
   }
   model_opened(server_durable());
-  gesso_persistence_on_event(sv.store, on_event, NULL);
   sv.counters = (gs_counters){ 0 };
   if (gs_loop_create(NULL, NULL, &sv.loop) != GESSO_OK ||
       gs_rooms_init(&sv.rooms, sv.loop, sv.store, &sv.counters) != GESSO_OK)
     abort();
+  sv.fail_timer = (gs_timer){ .fire = still_failing };
+  gesso_persistence_on_event(sv.store, on_event, NULL);
+  gesso_persistence_stats stats = { .size = sizeof stats };
+  if (gesso_persistence_get_stats(sv.store, &stats) == GESSO_OK && stats.health != GESSO_OK)
+    gs_rooms_set_read_only(&sv.rooms, true);
   sv.has_rooms = sv.was_up = true;
   sv.state = UP;
   trace("server: is up");

@@ -136,6 +136,7 @@ typedef struct server {
   gesso_persistence *store;
   gs_counters counters;
   gs_rooms rooms;
+  gs_timer fail_timer;
   bool has_rooms;
   bool was_up;             /* once at least: there is a database */
   bool ready_known, closed;

@@ -78,9 +78,13 @@ void trace_bytes(const char *what, const char *name, int64_t at, const void *dat
   mix(&at, sizeof at);
   mix(&len, sizeof len);
   mix(data, data == NULL ? 0 : len);
-  if (trace_verbose)
-    printf("%10.3f       %s %s %lld +%zu  #%016llx\n", (double)os_now_us() / 1000, what, name, (long long)at, len,
-           (unsigned long long)hash);
+  if (!trace_verbose)
+    return;
+  printf("%10.3f       %s %s %lld +%zu  #%016llx", (double)os_now_us() / 1000, what, name, (long long)at, len,
+         (unsigned long long)hash);
+  for (size_t i = 0; data != NULL && len <= 64 && i < len; i++)
+    printf("%s%02x", i == 0 ? "  " : "", ((const uint8_t *)data)[i]);
+  puts("");
 }
 
 uint64_t trace_hash(void)
