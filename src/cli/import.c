@@ -42,6 +42,7 @@ typedef struct importer {
   uint64_t documents, bytes, passed; /* of this run */
   uint64_t in_flight, calls;         /* bytes and calls that are not complete */
   gesso_status write_status;         /* the first failure of a write: it ends there */
+  bool untold;                       /* a report could not be made */
   bool bar, shown;
   uint64_t shown_ms, noted_ms, since_noted;
 } importer;
@@ -120,10 +121,13 @@ static void put_text(gs_buf *out, gesso_bytes text)
     else
       gs_buf_printf(&shown, "\\x%02x", text.data[i]);
   gs_json_write_string(out, gs_buf_bytes(&shown));
+  if (shown.err != GESSO_OK)
+    out->err = shown.err;
   gs_buf_finish(&shown);
 }
 
-static void tell_json(const gs_port_doc *d, const report *r)
+/* False: memory was short for the line. */
+static bool tell_json(const gs_port_doc *d, const report *r)
 {
   gs_buf out = gs_buf_make(NULL);
   gs_buf_puts(&out, "{\"board\": ");
@@ -149,8 +153,11 @@ static void tell_json(const gs_port_doc *d, const report *r)
   gs_buf_puts(&out, ", \"notes\": ");
   put_lines(&out, &d->notes);
   gs_buf_puts(&out, "}\n");
-  (void)fwrite(out.b.data, 1, out.b.len, stdout);
+  bool ok = out.err == GESSO_OK && r->vector.err == GESSO_OK;
+  if (ok)
+    (void)fwrite(out.b.data, 1, out.b.len, stdout);
   gs_buf_finish(&out);
+  return ok;
 }
 
 static void print_lines(const gs_buf *text)
@@ -168,7 +175,10 @@ static void tell(importer *im, const gs_port_doc *d, const report *r)
   im->progress.counts[r->result]++;
   bool fine = r->result <= GS_IMPORT_SAME;
   if (im->json) {
-    tell_json(d, r);
+    if (!tell_json(d, r)) {
+      fprintf(stderr, "%s: out of memory: a document was not told\n", who);
+      im->untold = true;
+    }
     return;
   }
   if (im->quiet && fine && d->notes.b.len == 0)
@@ -448,7 +458,7 @@ static bool import_one(importer *im, gs_port_doc *d, report *r)
 {
   board_answer b = { 0 };
   gesso_bytes board = gs_buf_bytes(&r->board);
-  const char *wrong = bad_name(board);
+  const char *wrong = r->board.err != GESSO_OK ? "out of memory" : bad_name(board);
   if (wrong != NULL) {
     give_up(r, GS_IMPORT_SKIPPED, wrong);
     return true;
@@ -485,7 +495,7 @@ static void note_progress(importer *im, bool now)
   uint64_t t = gs_clock_mono_ms(NULL);
   if (im->dry_run || (!now && im->since_noted < NOTED_EVERY && t < im->noted_ms + NOTED_MS))
     return;
-  if (settle(im, 0, 0) == GESSO_OK)
+  if (settle(im, 0, 0) == GESSO_OK && im->progress.last.err == GESSO_OK)
     (void)gs_import_progress_save(who, im->folder, &im->progress);
   im->noted_ms = gs_clock_mono_ms(NULL);
   im->since_noted = 0;
@@ -569,7 +579,7 @@ static int run_all(importer *im, gs_port_doc *d)
 static void summarise(const importer *im, int *exit_status)
 {
   const uint64_t *n = im->progress.counts;
-  if (n[GS_IMPORT_SKIPPED] + n[GS_IMPORT_DAMAGED] != 0)
+  if (n[GS_IMPORT_SKIPPED] + n[GS_IMPORT_DAMAGED] != 0 || im->untold)
     *exit_status = GS_EXIT_FAILED;
   if (im->json) {
     printf("{\"dry_run\": %s, \"source\": \"%s\", \"passed\": %llu", im->dry_run ? "true" : "false", gs_port_kind(im->from),
