@@ -579,12 +579,13 @@ static void turn(gesso_persistence *p)
     tried = true;
     ok = write_todo(p);
   }
-  handle_others(p, !ok);
-  if (ok && !p->must_reopen) {
+  if (ok)
+    p->failing = false;
+  handle_others(p, !ok); /* a fold may find that there is no room for it: it waits, and a close does not wait for it */
+  if (ok && !p->must_reopen && !p->failing) {
     (void)pthread_mutex_lock(&p->lock);
     bool all_synced = p->unsynced.first == NULL && !p->sync_failed;
     (void)pthread_mutex_unlock(&p->lock);
-    p->failing = false;
     if (all_synced)
       p->backoff_ms = 0;
     if (all_synced && !p->read_only) {

@@ -213,6 +213,23 @@ static void closing_with_a_dead_disk_says_what_was_lost(void **state)
   assert_false(has_key(s, "a", "l"));
 }
 
+static void closing_does_not_wait_for_a_fold_that_finds_no_room(void **state)
+{
+  store *s = *state;
+  bool done = false;
+  send(s, "a", 1, "k", NULL, set_ok, &done);
+  store_wait_for(s, &done);
+  atomic_store(&s->disk.full, true);
+  atomic_store(&s->disk.fail_writes, -1);
+  gesso_status saved = GESSO_OK;
+  assert_int_equal(gesso_board_persistence_save(s->p, text("a"), on_status, &saved), GESSO_OK);
+  assert_int_equal(store_close(s), 0); /* the updates are safe in the journal */
+  assert_int_equal(saved, GESSO_E_FULL);
+  atomic_store(&s->disk.fail_writes, 0);
+  store_open(s);
+  assert_true(has_key(s, "a", "k"));
+}
+
 static void a_slow_disk_holds_the_acknowledgement_only(void **state)
 {
   store *s = *state;
@@ -312,6 +329,7 @@ int main(void)
     T(a_save_survives_a_failed_sync),
     T(a_full_disk_refuses_updates_until_there_is_room),
     T(closing_with_a_dead_disk_says_what_was_lost),
+    T(closing_does_not_wait_for_a_fold_that_finds_no_room),
     T(a_slow_disk_holds_the_acknowledgement_only),
     T(too_much_in_the_queue_is_refused),
     T(after_a_failed_sync_none_is_believed),
