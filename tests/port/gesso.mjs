@@ -15,7 +15,7 @@ let serial = 0
 export const fresh = (name = 'x') => path.join(fs.mkdtempSync(path.join(scratch, `${serial++}-`)), name)
 
 export function run(...args) {
-  const r = spawnSync(gesso, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const r = spawnSync(gesso, args, { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 60000, killSignal: 'SIGKILL' })
   return { status: r.status, out: r.stdout, err: r.stderr }
 }
 
