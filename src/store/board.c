@@ -1,19 +1,4 @@
-/* A board, as the storage thread sees it:
- *
- *               find_row()                put rows: gs_journal_note()
- *    absent ---------------> live ----------------------------------.
- *      ^  ^                   ^ |                                   v
- *      |  '-------------------' |  fold_done(), no newer rows     dirty <--------------.
- *      |   let_go(): holds      | <------------------.              |                  |
- *      |   nothing more         |                    |              | start_fold():    |
- *      |                        v delete             |              | due, save, or    |
- *      |                     deleted                 |              | over the cap     |
- *      |                        |                    '--- folding <-'                  |
- *      '------------------------'                         |   |    fold_done(), newer   |
- *            purge, let_go()          delete, create again|   '--- rows, or it failed --'
- *                                     (fold discarded) <--'
- *
- * (find_row, start_fold, fold_done: storage_*.c.) `dirty` is live_rows > 0, `folding` is fold_running, both at once when
+/* A board's states are drawn in docs/storage.md. `dirty` is live_rows > 0, `folding` is fold_running, both at once when
  * rows arrive meanwhile. Nothing cancels a fold that is being written; what it may not do is decided
  * when it is committed: the board must have the same number and not have been purged.
  *

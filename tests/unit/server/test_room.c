@@ -751,6 +751,146 @@ static void the_title_is_read_from_the_document(void **state)
 
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- where other servers lost something (docs/testing.md has the list) --------------------------- */
+
+/* Everybody has left, and time passes until all rooms are dropped: not before everything is stored. */
+static void unload(world *w)
+{
+  for (int i = 0; w->rooms.count != 0; i++) {
+    if (i > 3000)
+      fail_msg("a room stays in memory");
+    gs_manual_clock_advance_ms(&w->clock, 1000);
+    turn(w);
+    turn(w); /* nothing is due: the disk has its time, too */
+  }
+}
+
+static void a_store_that_fails_once_while_the_last_client_leaves_loses_nothing(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  set(a, 1, "before");
+  until(w, a->updates == 1);
+  atomic_store(&w->st.disk.fail_writes, 1);
+  set(a, 2, "last");
+  leave(a); /* in the turn of its update */
+  unload(w);
+  assert_int_equal(store_stats(&w->st).write_failures, 1);
+  client *b = joined(w, "b");
+  assert_true(has(b, "last"));
+  leave(b);
+}
+
+static void who_leaves_and_returns_during_a_save_finds_everything(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1);
+  leave(a);
+  atomic_store(&w->st.disk.hold_syncs, true);
+  unload(w);
+  until(w, store_stats(&w->st).folds == 1); /* the save that leaving asked for */
+  client *b = joined(w, "b");
+  assert_true(has(b, "k"));
+  set(b, 2, "l");
+  leave(b);
+  client *c = joined(w, "b");
+  assert_true(has(c, "k") && has(c, "l"));
+  atomic_store(&w->st.disk.hold_syncs, false);
+  assert_int_equal(store_flush(&w->st), 0);
+  leave(c);
+  stop(w);
+  start(w);
+  c = joined(w, "b");
+  assert_true(has(c, "k") && has(c, "l"));
+  leave(c);
+}
+
+static void who_comes_and_goes_on_a_board_that_failed_to_load_changes_nothing(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1);
+  assert_int_equal(store_save(&w->st, "b"), GESSO_OK);
+  leave(a);
+  stop(w);
+  store_sql(&w->st, "CREATE TABLE kept AS SELECT * FROM board_states");
+  store_sql(&w->st, "UPDATE board_states SET state = x'00112233'");
+  start(w);
+  for (int i = 0; i < 3; i++) {
+    client *b = joined(w, "b");
+    assert_int_equal(b->code, 4500);
+    set(b, 2, "in vain");
+    leave(b);
+    unload(w);
+  }
+  assert_int_equal(store_stats(&w->st).updates_appended, 0);
+  store_sql(&w->st, "UPDATE board_states SET state = (SELECT state FROM kept)");
+  a = joined(w, "b");
+  assert_true(has(a, "k") && !has(a, "in vain"));
+  leave(a);
+}
+
+static void a_board_deleted_with_clients_and_a_save_pending_stays_deleted(void **state)
+{
+  world *w = *state;
+  client *a = joined(w, "b"), *b = joined(w, "b");
+  set(a, 1, "k");
+  until(w, a->updates == 1 && b->updates == 1);
+  atomic_store(&w->st.disk.hold_syncs, true);
+  bool saved = false, gone = false;
+  assert_int_equal(gesso_board_persistence_save(w->st.p, text("b"), set_flag, &saved), GESSO_OK);
+  set(b, 2, "l");
+  turn(w);
+  assert_int_equal(gesso_board_persistence_delete(w->st.p, text("b"), 0, set_flag, &gone), GESSO_OK);
+  set(a, 3, "m"); /* nobody told the room yet */
+  turn(w);
+  gs_rooms_deleted(&w->rooms, text("b"));
+  assert_true(a->code == 4404 && b->code == 4404);
+  atomic_store(&w->st.disk.hold_syncs, false);
+  until(w, saved && gone);
+  leave(a);
+  leave(b);
+  stop(w);
+  start(w);
+  a = joined(w, "b");
+  assert_int_equal(a->code, 4404);
+  leave(a);
+}
+
+/* A room that is made anew from the store is the same document, not another one with the same content: who returns with
+ * everything brings nothing new. */
+static void a_returning_client_does_not_double_the_content(void **state)
+{
+  world *w = *state;
+  gesso_doc *doc = gesso_doc_create(NULL);
+  gesso_buffer all = { 0 }, out = { 0 };
+  gesso_type t = gesso_doc_root(doc, text("t"), GESSO_TEXT);
+  assert_int_equal(gesso_text_insert(doc, t, 0, text("only once"), (gesso_bytes){ 0 }), GESSO_OK);
+  assert_int_equal(gesso_doc_encode_v1(doc, (gesso_bytes){ 0 }, &all, NULL), GESSO_OK);
+  gesso_doc_destroy(doc);
+  for (int i = 0; i < 4; i++) {
+    client *a = joined(w, "b");
+    say(a, gs_write_step2, (gesso_bytes){ all.data, all.len });
+    if (i == 0)
+      until(w, a->updates == 1);
+    some_turns(w);
+    client *b = joined(w, "b");
+    assert_int_equal(gesso_text_to_string(b->doc, gesso_doc_root(b->doc, text("t"), GESSO_TEXT), &out), GESSO_OK);
+    assert_int_equal(out.len, strlen("only once"));
+    gesso_buffer_free(&out);
+    leave(a);
+    leave(b);
+    if (i == 1)
+      assert_int_equal(store_save(&w->st, "b"), GESSO_OK);
+    unload(w);
+  }
+  assert_int_equal(store_stats(&w->st).updates_appended, 1);
+  gesso_buffer_free(&all);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -777,6 +917,11 @@ int main(void)
     ROOM_TEST(a_slow_client_is_sent_the_whole_state),
     ROOM_TEST(presence_is_announced_once_a_turn_and_ends_with_the_connection),
     ROOM_TEST(sessions_may_leave_while_the_board_is_loading),
+    ROOM_TEST(a_store_that_fails_once_while_the_last_client_leaves_loses_nothing),
+    ROOM_TEST(who_leaves_and_returns_during_a_save_finds_everything),
+    ROOM_TEST(who_comes_and_goes_on_a_board_that_failed_to_load_changes_nothing),
+    ROOM_TEST(a_board_deleted_with_clients_and_a_save_pending_stays_deleted),
+    ROOM_TEST(a_returning_client_does_not_double_the_content),
     cmocka_unit_test(the_title_is_read_from_the_document),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
