@@ -241,8 +241,8 @@ GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_save(gesso_persist
 
 /* Folds when it is worth it: after debounce_ms without updates, at the latest after max_wait_ms, or
  * when the journal has grown to half of the state (64 KB at least). When the journal holds less than
- * a quarter of the state by the end of the wait, the answer is OK without a fold, as the updates are safe in
- * the journal: the fold comes when there is more of it, or within the hour. Appends ask for all this by
+ * that and less than the state by the end of the wait, the answer is OK without a fold, as the updates are safe
+ * in the journal: the fold comes when there is more of it, or within the hour. Appends ask for all this by
  * themselves; the call adds the completion, with the results of save. */
 GESSO_API GESSO_MUST_USE gesso_status gesso_board_persistence_save_debounced(gesso_persistence *p,
                                                                              gesso_bytes board,

@@ -21,8 +21,8 @@
 #else
 #define GS_RED_ZONE 0u
 #define GS_EXACT_MAX 0u
-#define GS_POISON(p, n) ((void)sizeof(p), (void)sizeof(n))
-#define GS_UNPOISON(p, n) ((void)sizeof(p), (void)sizeof(n))
+#define GS_POISON(p, n) ((void)(p), (void)(n))
+#define GS_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
 /* Of a buffer that holds `cap` bytes the first `open` may be touched. */

@@ -17,9 +17,8 @@
 /* Fold when the journal holds this much of a board, or half its state, whichever is more: the cost
  * of rewriting the state is then a constant number of bytes for each byte journalled. */
 #define FOLD_BYTES_MIN ((uint64_t)64 * 1024)
-/* A pause in the drawing is worth a fold when the journal holds this part of the state ... */
-#define FOLD_PART 4
-/* ... or after this long, so that there are versions. */
+/* A pause in the drawing is worth a fold when the journal holds as much as the state; otherwise it comes after this long, so that
+ * there are versions. */
 #define FOLD_ANYWAY_MS ((uint64_t)3600 * 1000)
 
 bool gs_boards_init(gs_boards *bs, const gesso_allocator *al)
@@ -270,10 +269,10 @@ uint64_t gs_board_fold_due_ms(const gs_board *b, const gs_fold_policy *policy)
     return b->fold_not_before_ms;
   if (b->unreadable || b->row.deleted_ms != 0)
     return UINT64_MAX; /* only when somebody asks, or the cap does */
-  uint64_t state = b->row.stored_bytes;
-  if (b->live_bytes >= GS_MAX(FOLD_BYTES_MIN, state / 2))
+  uint64_t state = b->row.stored_bytes, much = GS_MAX(FOLD_BYTES_MIN, state / 2);
+  if (b->live_bytes >= much)
     return b->fold_not_before_ms;
-  if (b->live_bytes < state / FOLD_PART)
+  if (b->live_bytes < GS_MIN(much, state))
     return UINT64_MAX;
   return GS_MAX(gs_board_wait_over_ms(b, policy), b->fold_not_before_ms);
 }

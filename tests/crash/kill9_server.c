@@ -324,8 +324,8 @@ static uint32_t write_and_kill(uint64_t for_us, uint64_t *age_us)
       flush_link(&boards[i].writer);
     read_all(sent < due ? 0 : 1);
   }
-  kill_server();
   *age_us = gs_clock_mono_us(NULL) - last_received_us;
+  kill_server();
   /* What the kernel had taken still arrives: it was received. */
   for (uint32_t i = 0; i < board_count; i++) {
     while (read_link(&boards[i].reader))

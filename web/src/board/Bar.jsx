@@ -5,7 +5,8 @@ import { colourOf } from './presence.js'
 const states = {
   connecting: ['wait', 'Connecting', 'Connecting to the server'],
   connected: ['ok', 'Connected', 'Every change is sent at once'],
-  readonly: ['wait', 'Not stored – changes kept', 'The server cannot store changes at the moment, or this board is full. They are kept in this browser and sent when it can.'],
+  readonly: ['wait', 'Not stored – changes kept',
+    'The server cannot store changes at the moment, or this board is full. They are kept in this browser and sent when it can.'],
   offline: ['wait', 'Offline – changes kept', 'The server cannot be reached. You can go on drawing: changes are kept in this browser and sent when it is back.'],
   closed: ['bad', 'Closed', 'The server does not serve this board any more']
 }
