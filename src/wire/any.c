@@ -36,7 +36,7 @@ static void skip_scalar(gs_reader *rd, uint8_t tag)
   }
 }
 
-void gs_any_skip(gs_reader *rd)
+void gs_any_skip_slow(gs_reader *rd)
 {
   /* For each open container how many values it still holds; the top bit marks objects. */
   uint64_t left[GS_ANY_DEPTH_MAX];

@@ -16,8 +16,21 @@
 #include "wire/reader.h"
 #include "wire/tree.h"
 
+void gs_any_skip_slow(gs_reader *rd);
+
 /* Walks one value and checks all of it; errors are latched in rd. */
-void gs_any_skip(gs_reader *rd);
+static inline void gs_any_skip(gs_reader *rd)
+{
+  size_t left = gs_reader_left(rd);
+  uint8_t tag = left > 0 ? *rd->at : 0;
+  /* Most large arrays are of small things. */
+  if (tag == 120 || tag == 121 || tag == 126 || tag == 127)
+    rd->at++;
+  else if (tag == 125 && left > 1 && rd->at[1] < 0x80)
+    rd->at += 2;
+  else
+    gs_any_skip_slow(rd);
+}
 
 /* Reads one value and appends it as JSON text, see gs_tree_write_json. False, with nothing written,
  * when the value is undefined or when it could not be read or written: errors of the bytes are
