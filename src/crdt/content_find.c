@@ -2,7 +2,8 @@
  * item at its end, again and again, cost its length each time. So doc->text is looked at in blocks, and of each
  * block that was once counted it is known how many elements begin there and where the walk leaves it. Neither
  * depends on who owns the bytes, as long as a cut shares them: text only grows at its end, and gs_text_compact,
- * which moves it, forgets the blocks. */
+ * which moves it, forgets the blocks. The last look is marked: the next one mostly is near, and goes on from
+ * there, forwards or backwards. */
 #include "crdt/content.h"
 #include "wire/any.h"
 #include "wire/reader.h"
@@ -67,6 +68,28 @@ void gs_text_forget_blocks(gesso_doc *doc)
   gs_free(doc->alloc, doc->blocks, doc->blocks_cap * sizeof *doc->blocks);
   doc->blocks = NULL;
   doc->blocks_cap = 0;
+  doc->mark = (gs_text_mark){ 0 };
+}
+
+/* How far into the content the last look says that element n is at least, and how many begin before. */
+static gs_text_mark nearest(const gesso_doc *doc, uint32_t start, size_t len, uint32_t n)
+{
+  const gs_text_mark none = { .start = start };
+  gs_text_mark m = doc->mark;
+  if (m.start != start || m.at == 0 || m.at >= len)
+    return none;
+  while (m.n > n) {
+    uint32_t block = (start + m.at) / BLOCK;
+    /* The block before must have been entered from one of the content too. */
+    if (block < start / BLOCK + 3)
+      return none;
+    const gs_text_block *before = &doc->blocks[block - 1], *entered = &doc->blocks[block - 2];
+    if (!before->known || !entered->known || before->elements > m.n)
+      return none;
+    m.n -= before->elements;
+    m.at = (block - 1) * BLOCK + entered->leaves - start;
+  }
+  return m;
 }
 
 size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
@@ -82,7 +105,10 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
   bool counted = kind == GS_STRING || kind == GS_ANY || kind == GS_JSON;
   if (!counted || content.len < WORTH_IT || !make_blocks(doc, (it->c.at + it->c.bytes) / BLOCK + 1))
     return gs_content_offset(kind, content, n, pair);
-  size_t at = 0;
+  gs_text_mark m = nearest(doc, it->c.at, content.len, n);
+  size_t at = m.at;
+  uint32_t all = n;
+  n -= m.n;
   for (;;) {
     size_t place = it->c.at + at, stop = at + BLOCK - place % BLOCK;
     if (stop >= content.len)
@@ -91,6 +117,8 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
     /* The walk may only be left to a block that it has entered from the block before it: the item's first one
      * began before the item. */
     bool whole = at > 0;
+    if (whole)
+      m = (gs_text_mark){ it->c.at, (uint32_t)at, all - n };
     if (whole && b->known) {
       if (b->elements > n)
         break;
@@ -106,6 +134,7 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
     if (whole)
       *b = (gs_text_block){ seen, (uint32_t)(at - stop), true };
   }
+  doc->mark = m;
   gesso_bytes rest = { content.data + at, content.len - at };
   return at + gs_content_offset(kind, rest, n, pair);
 }

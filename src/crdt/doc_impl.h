@@ -221,6 +221,12 @@ typedef struct gs_text_block {
   bool known;
 } gs_text_block;
 
+typedef struct gs_text_mark {
+  uint32_t start; /* of a content */
+  uint32_t at;    /* the first element in a block that is not the content's first, from start. 0: there is none */
+  uint32_t n;     /* elements before that */
+} gs_text_mark;
+
 /* Arrays that planning the last small update used: the next one takes them, and need not allocate. */
 enum {
   GS_SCRATCH_DELETES,
@@ -289,6 +295,7 @@ struct gesso_doc {
   uint32_t text_len, text_cap, text_garbage;
   gs_text_block *blocks; /* content_find.c */
   uint32_t blocks_cap;
+  gs_text_mark mark;     /* where the last look was; meaningless without blocks */
 
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;
