@@ -476,6 +476,7 @@ static void take_in(gesso_persistence *p, gs_op_list *incoming)
     }
     if (op->kind == GS_OP_FOLD || op->back) {
       p->folds_running--;
+      p->folding_bytes -= op->kind == GS_OP_FOLD ? op->count : 0;
       p->look_at_boards = true; /* some may have waited for one to end */
     }
     gs_op_list_push(&p->todo, op);

@@ -4,6 +4,8 @@
 #include <assert.h>
 
 #define FOLDS_AT_ONCE 4u          /* each holds its board's document in memory, twice */
+#define SMALL_FOLDS_AT_ONCE 256u  /* of boards that are this small together: looking at all boards costs more than they do */
+#define SMALL_FOLDS_BYTES ((uint64_t)1024 * 1024)
 #define SCAN_PERIOD_MS 50u
 #define IDLE_MS 1000u             /* without a commit: time to tidy up */
 #define CUT_BYTES ((uint64_t)64 * 1024)
@@ -84,6 +86,17 @@ static bool history_on(const gesso_persistence *p)
   return (p->options.flags & GESSO_OPEN_NO_HISTORY) == 0;
 }
 
+static uint64_t fold_cost(const gs_board *b)
+{
+  return b->row.state_bytes + b->live_bytes;
+}
+
+static bool may_start_fold(const gesso_persistence *p, const gs_board *b)
+{
+  return p->folds_running < FOLDS_AT_ONCE ||
+         (p->folds_running < SMALL_FOLDS_AT_ONCE && p->folding_bytes + fold_cost(b) <= SMALL_FOLDS_BYTES);
+}
+
 static void start_fold(gesso_persistence *p, gs_board *b)
 {
   gs_op *op = gs_op_create(p, GS_OP_FOLD, gs_board_name(b), (gesso_bytes){ NULL, 0 });
@@ -99,6 +112,8 @@ static void start_fold(gesso_persistence *p, gs_board *b)
   op->num = b->row.num;
   op->epoch = p->epoch;
   op->need = b->last_id;
+  op->count = fold_cost(b);
+  p->folding_bytes += op->count;
   b->fold_running = true;
   b->fold_forced = false;
   b->fold_began_ms = gs_clock_mono_ms(p->clock);
@@ -231,7 +246,7 @@ static void scan_board(void *ctx, gs_board *b)
   bool not_worth_it = due == UINT64_MAX;
   if (not_worth_it && history_on(p) && !sc->closing)
     due = gs_board_history_due_ms(b);
-  if (due <= sc->now && p->folds_running < FOLDS_AT_ONCE) {
+  if (due <= sc->now && may_start_fold(p, b)) {
     start_fold(p, b); /* when all are busy, the next one that comes back looks again */
     due = b->fold_running ? UINT64_MAX : b->fold_not_before_ms;
   }

@@ -82,7 +82,7 @@ struct gs_op {
   uint64_t need;        /* save: the fold must reach this journal id. fold: what it reaches.
                            flush: failed_saves before it */
   uint64_t num, epoch;  /* fold: board and life of the database it was made for */
-  uint64_t count;       /* flush: boards that failed. list: how many */
+  uint64_t count;       /* flush: boards that failed. list: how many. fold: its part of folding_bytes */
   gesso_status status;
   gesso_status written_status; /* append: what its first callback says */
   bool assigned;        /* generation is not what was asked for, but what an attempt found or made */
@@ -179,6 +179,7 @@ struct gesso_persistence {
   uint64_t next_room_ms, room_at_bytes; /* when it is looked for room again; the updates until it was looked last */
   uint64_t sync_failures_seen;
   uint32_t folds_running;
+  uint64_t folding_bytes; /* of the boards that are folded */
   uint64_t failed_saves; /* explicit ones, for want of disk or memory */
   gs_buf row_buf;                /* packing rows */
   gs_board *touched;
