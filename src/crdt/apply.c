@@ -66,7 +66,9 @@ static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
   /* With a part of it known, left is that part; its origin only tells whether it was collected. */
   gs_id origin = gs_in_origin(&in);
   gs_ix left = 0;
-  if (origin.client != 0)
+  if (origin.client == client && origin.clock + 1 == in.clock && offset == 0)
+    left = gs_struct_last(doc, client);
+  else if (origin.client != 0)
     left = offset > 0 ? gs_struct_of(doc, origin) : gs_clean_end(doc, origin);
   gs_ix right = in.right_origin.client != 0 ? gs_clean_start(doc, in.right_origin) : 0;
   bool lost = (left != 0 && gs_kind(&doc->items[left]) == GS_GC) || (right != 0 && gs_kind(&doc->items[right]) == GS_GC);
@@ -106,18 +108,14 @@ static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
   gs_integrate(doc, ix, slot, left, right);
 }
 
-/* Of a large update the client with the most structs gets a finder. */
-static void start_finder(gs_plan *p)
+static void start_finders(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
-  uint32_t best = 0, structs = FINDER_MIN;
-  for (uint32_t i = 0; i < p->ninvolved; i++)
-    if (doc->clients[p->involved[i]].appends >= structs) {
-      best = p->involved[i];
-      structs = doc->clients[best].appends;
-    }
-  if (best != 0)
-    gs_finder_start(doc, best, structs, doc->clients[best].sim);
+  for (uint32_t i = 0; i < p->ninvolved; i++) {
+    const gs_client *c = &doc->clients[p->involved[i]];
+    if (c->appends >= FINDER_MIN)
+      gs_finder_start(doc, p->involved[i], c->appends, c->sim);
+  }
 }
 
 /* Of the copies of what waits next the merge kept one, which may be another than the one the plan looked at. */
@@ -189,13 +187,13 @@ static void put_aside(gs_plan *p)
 static void execute(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
-  start_finder(p);
+  start_finders(p);
   for (gs_ix ix = p->order.head, next; ix != 0; ix = next) {
     next = doc->items[ix].right;
     integrate_in(doc, &p->up, ix);
   }
-  gs_finder_stop(doc);
   delete_all(p);
+  gs_finders_stop(doc);
   put_aside(p);
   for (uint32_t i = 0; i < p->up.nclients; i++)
     wait_for_kept_copy(p, p->up.clients[i]);

@@ -152,6 +152,7 @@ typedef struct gs_client {
   uint32_t before; /* state before the transaction; meaningful while epoch == txn.epoch */
   uint32_t epoch;
   uint32_t nchunks, chunks_cap;
+  uint32_t finder; /* index into doc->finders; 0: none */
   gs_chunk *chunks;
   gs_pos hint; /* where the last look-up ended */
   uint32_t packed_to; /* runs.h: the structs before this clock were looked at */
@@ -209,7 +210,7 @@ typedef struct gs_txn {
 
 /* structs.h */
 typedef struct gs_finder {
-  uint32_t client; /* 0: there is none */
+  uint32_t client;
   uint32_t shift;
   uint32_t n;
   gs_ix *v;        /* the item that has the first clock of each stretch of 1 << shift clocks */
@@ -271,7 +272,8 @@ struct gesso_doc {
   uint32_t nclients, clients_cap, nranks;
   uint32_t *client_hash;
   uint32_t client_hash_cap;
-  gs_finder finder;
+  gs_finder *finders; /* [0] is unused */
+  uint32_t nfinders, finders_cap;
   gs_scratch scratch[GS_SCRATCHES];
   gesso_buffer room; /* edit.h */
   uint32_t client_hint; /* the last one that was asked for */

@@ -145,7 +145,8 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
   }
   if (key == 0) {
     doc->types[type].length += gs_visible_len(it);
-    gs_seq_inserted(doc, type, ix);
+    if (doc->types[type].index != NULL)
+      gs_seq_inserted(doc, type, ix);
   }
   gs_txn_changed(doc, type, key);
   it = &doc->items[ix];

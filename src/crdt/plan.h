@@ -6,7 +6,19 @@
 #ifndef GS_CRDT_PLAN_H
 #define GS_CRDT_PLAN_H
 
+#include "crdt/pending.h"
 #include "crdt/update.h"
+
+static inline gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *up, gs_ix ix)
+{
+  const gs_item *in = &doc->items[ix];
+  if (in->c.bytes == 0 || gs_kind(in) == GS_TYPE)
+    return (gesso_bytes){ NULL, 0 };
+  const uint8_t *from = ix >= up->own_end       ? doc->pending->bytes
+                        : in->head & GS_IN_MADE ? up->made.b.data
+                                                : up->input;
+  return (gesso_bytes){ from + in->c.at, in->c.bytes };
+}
 
 /* Staged structs, linked by `right`. */
 typedef struct gs_in_list {

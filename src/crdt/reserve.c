@@ -93,7 +93,7 @@ static void count_order(gs_plan *p, need *n)
     const gs_item *in = &doc->items[ix];
     unsigned kind = gs_kind(in);
     gs_id origin = gs_in_origin(in);
-    if (kind == GS_STRING && !doc->astral)
+    if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
       doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
     /* An origin that is the struct before this one ends where that one ends. */
     if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&

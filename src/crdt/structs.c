@@ -156,11 +156,24 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
   return true;
 }
 
+/* The last struct of ch->v[a] ... ch->v[b - 1] that begins at or before the clock; the first one does. */
+static uint32_t last_before(const gesso_doc *doc, const gs_chunk *ch, uint32_t a, uint32_t b, uint32_t clock)
+{
+  while (b - a > 1) {
+    uint32_t mid = a + (b - a) / 2;
+    if (doc->items[ch->v[mid]].clock <= clock)
+      a = mid;
+    else
+      b = mid;
+  }
+  return a;
+}
+
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   gs_client *c = &doc->clients[client];
   assert(clock < c->clock);
-  /* One edit looks the same place up several times, and passes go from neighbour to neighbour. */
+  /* One edit looks the same place up several times, and passes go from neighbour to neighbour, or not far. */
   if (c->hint.chunk < c->nchunks && c->hint.at < c->chunks[c->hint.chunk].n) {
     const gs_chunk *ch = &c->chunks[c->hint.chunk];
     uint32_t at = c->hint.at;
@@ -168,8 +181,14 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
     if (clock >= it->clock) {
       if (clock - it->clock < it->len)
         return c->hint;
-      if (at + 1 < ch->n && clock - (it->clock + it->len) < doc->items[ch->v[at + 1]].len)
-        return c->hint = (gs_pos){ c->hint.chunk, at + 1 };
+      if (c->hint.chunk + 1 == c->nchunks || clock < ch[1].first) {
+        uint32_t step = 1;
+        while (step < ch->n - at && doc->items[ch->v[at + step]].clock <= clock) {
+          at += step;
+          step *= 2;
+        }
+        return c->hint = (gs_pos){ c->hint.chunk, last_before(doc, ch, at, GS_MIN(at + step, ch->n), clock) };
+      }
     } else if (at > 0 && doc->items[ch->v[at - 1]].clock <= clock) {
       return c->hint = (gs_pos){ c->hint.chunk, at - 1 };
     }
@@ -183,18 +202,10 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
       hi = mid;
   }
   const gs_chunk *ch = &c->chunks[lo];
-  uint32_t a = 0, b = ch->n;
   /* Most references are to what came last. */
-  if (doc->items[ch->v[b - 1]].clock <= clock)
-    return c->hint = (gs_pos){ lo, b - 1 };
-  while (b - a > 1) {
-    uint32_t mid = a + (b - a) / 2;
-    if (doc->items[ch->v[mid]].clock <= clock)
-      a = mid;
-    else
-      b = mid;
-  }
-  return c->hint = (gs_pos){ lo, a };
+  if (doc->items[ch->v[ch->n - 1]].clock <= clock)
+    return c->hint = (gs_pos){ lo, ch->n - 1 };
+  return c->hint = (gs_pos){ lo, last_before(doc, ch, 0, ch->n, clock) };
 }
 
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
@@ -220,16 +231,27 @@ void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t
   uint32_t shift = 0;
   while (end_clock >> shift > structs)
     shift++;
-  uint32_t n = (end_clock >> shift) + 1;
+  uint32_t n = (end_clock >> shift) + 1, at = GS_MAX(doc->nfinders, 1);
+  if (!gs_grow(doc->alloc, &doc->finders, &doc->finders_cap, (size_t)at + 1, sizeof *doc->finders))
+    return;
   gs_ix *v = gs_alloc_zero(doc->alloc, n * sizeof *v);
-  if (v != NULL)
-    doc->finder = (gs_finder){ client, shift, n, v };
+  if (v == NULL)
+    return;
+  doc->finders[at] = (gs_finder){ client, shift, n, v };
+  doc->nfinders = at + 1;
+  doc->clients[client].finder = at;
 }
 
-void gs_finder_stop(gesso_doc *doc)
+void gs_finders_stop(gesso_doc *doc)
 {
-  gs_free(doc->alloc, doc->finder.v, doc->finder.n * sizeof *doc->finder.v);
-  doc->finder = (gs_finder){ 0 };
+  for (uint32_t i = 1; i < doc->nfinders; i++) {
+    gs_finder *f = &doc->finders[i];
+    doc->clients[f->client].finder = 0;
+    gs_free(doc->alloc, f->v, f->n * sizeof *f->v);
+  }
+  gs_free(doc->alloc, doc->finders, doc->finders_cap * sizeof *doc->finders);
+  doc->finders = NULL;
+  doc->nfinders = doc->finders_cap = 0;
 }
 
 static void finder_add(gs_finder *f, const gs_item *it, gs_ix ix)
@@ -257,8 +279,8 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
     c->rank = ++doc->nranks;
   ch->v[ch->n++] = ix;
   c->clock += it->len;
-  if (client == doc->finder.client)
-    finder_add(&doc->finder, it, ix);
+  if (c->finder != 0)
+    finder_add(&doc->finders[c->finder], it, ix);
   doc->nstructs++;
 }
 

@@ -36,16 +36,26 @@ static inline gs_ix gs_struct_at(const gesso_doc *doc, uint32_t client, gs_pos p
   return doc->clients[client].chunks[p.chunk].v[p.at];
 }
 
-/* While a large update is integrated: an item for every few clocks of the client that has most of it, so that a
+/* The newest struct of a client that has some. */
+static inline gs_ix gs_struct_last(const gesso_doc *doc, uint32_t client)
+{
+  const gs_chunk *last = &doc->clients[client].chunks[doc->clients[client].nchunks - 1];
+  return last->v[last->n - 1];
+}
+
+/* While a large update is integrated: an item for every few clocks of the clients that have much of it, so that a
  * look-up is a step or two and not a search. Failing to get memory for it is no failure. */
 void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t end_clock);
-void gs_finder_stop(gesso_doc *doc);
+void gs_finders_stop(gesso_doc *doc);
 
 /* The item with that clock if the finder knows, or 0. */
 static inline gs_ix gs_finder_look(const gesso_doc *doc, gs_id id)
 {
-  const gs_finder *f = &doc->finder;
-  if (id.client != f->client || id.client == 0 || id.clock >> f->shift >= f->n)
+  uint32_t finder = doc->clients[id.client].finder;
+  if (finder == 0)
+    return 0;
+  const gs_finder *f = &doc->finders[finder];
+  if (id.clock >> f->shift >= f->n)
     return 0;
   gs_ix ix = f->v[id.clock >> f->shift];
   /* Structs that came one after the other are items one after the other, as long as nothing was cut. */

@@ -15,6 +15,8 @@
 #include "wire/reader.h"
 #include "wire/writer.h"
 
+#include <assert.h>
+
 /* A staged struct: decoded, and no part of the document yet. It is an item already, in the pool and with any luck at
  * the place where it will stay, of which
  *
@@ -23,7 +25,7 @@
  *   left     is then the name (a key) of the root that is the parent instead; 0: origin is it
  *   slot     is then the key of a map; 0: none
  *   right    is the next one in a list of the plan
- *   c        says where the content is, see gs_in_content; GS_TYPE: at is the key of its name, bytes its kind
+ *   c        says where the content is, see gs_in_content in plan.h; GS_TYPE: at is the key of its name, bytes its kind
  *
  * So a struct costs its 48 bytes once, however many an update of a few bytes declares. */
 enum {
@@ -55,12 +57,16 @@ static inline gs_id gs_in_parent(const gs_item *in)
 /* Begins an update without structs. */
 void gs_update_begin(gesso_doc *doc, gs_update *up, gesso_bytes input);
 /* A place for one more, of which nothing is set. There must be room: gs_items_room. */
-gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up);
+static inline gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up)
+{
+  assert(doc->nitems == up->end && doc->nitems < doc->items_cap);
+  up->end = ++doc->nitems;
+  return up->end - 1;
+}
 /* Takes the last one back. */
 void gs_update_unstage(gesso_doc *doc, gs_update *up);
 /* Notes that the structs which follow are of this client; a second time is an error. */
 void gs_update_client(gs_reader *rd, gesso_doc *doc, gs_update *up, uint32_t client);
-gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *up, gs_ix ix);
 
 /* Reads one struct at the given id; its content is an offset from rd->begin. Makes clients and keys it mentions. */
 void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clock, gs_item *out);

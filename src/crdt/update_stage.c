@@ -1,21 +1,11 @@
 /* Where the decoded structs of an update are until the document has them: see update.h. */
-#include "crdt/pending.h"
-#include "crdt/update.h"
-
-#include <assert.h>
+#include "crdt/plan.h"
 
 void gs_update_begin(gesso_doc *doc, gs_update *up, gesso_bytes input)
 {
   up->first = up->own_end = up->end = doc->nitems;
   up->input = input.data;
   up->made.b.alloc = up->late.b.alloc = doc->alloc;
-}
-
-gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up)
-{
-  assert(doc->nitems == up->end && doc->nitems < doc->items_cap);
-  up->end = ++doc->nitems;
-  return up->end - 1;
 }
 
 void gs_update_unstage(gesso_doc *doc, gs_update *up)
@@ -35,18 +25,6 @@ void gs_update_client(gs_reader *rd, gesso_doc *doc, gs_update *up, uint32_t cli
     up->clients[up->nclients++] = client;
     c->in_first = c->in_end = up->end;
   }
-}
-
-gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *up, gs_ix ix)
-{
-  const gs_item *in = &doc->items[ix];
-  unsigned kind = gs_kind(in);
-  if (kind == GS_TYPE || in->c.bytes == 0)
-    return (gesso_bytes){ NULL, 0 };
-  const uint8_t *from = ix >= up->own_end           ? doc->pending->bytes
-                        : in->head & GS_IN_MADE     ? up->made.b.data
-                                                    : up->input;
-  return (gesso_bytes){ from + in->c.at, in->c.bytes };
 }
 
 bool gs_update_write_late(gesso_doc *doc, gs_update *up)

@@ -2,7 +2,6 @@
 #include "wire/utf8.h"
 
 #include <assert.h>
-#include <string.h>
 
 gs_reader gs_reader_of(gesso_bytes bytes)
 {
@@ -32,22 +31,13 @@ gesso_status gs_reader_status(const gs_reader *rd, gesso_error *error_out)
 uint64_t gs_read_varuint_slow(gs_reader *rd)
 {
   const uint8_t *p = rd->at;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  /* Up to 7 bytes at once: find the one that ends the number, then close the gaps of its groups. */
-  if (rd->end - p >= 8) {
-    uint64_t w;
-    memcpy(&w, p, 8);
-    uint64_t ends = ~w & 0x0080808080808080u;
-    if (ends != 0) {
-      rd->at = p + (__builtin_ctzll(ends) >> 3) + 1;
-      w &= ends ^ (ends - 1);
-      w = (w & 0x007f007f007f007fu) | (w & 0x7f007f007f007f00u) >> 1;
-      w = (w & 0x00003fff00003fffu) | (w & 0x3fff00003fff0000u) >> 2;
-      return (w & 0x0fffffffu) | (w & 0x0fffffff00000000u) >> 4;
-    }
-  }
-#endif
   uint64_t value = 0;
+  unsigned n = rd->end - p >= 8 ? gs_varuint_at(p, &value) : 0;
+  if (n > 0) {
+    rd->at = p + n;
+    return value;
+  }
+  value = 0;
   for (unsigned shift = 0;; shift += 7) {
     if (p == rd->end) {
       rd->at = p;

@@ -8,6 +8,7 @@
 #include "gesso/base.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define GS_MAX_SAFE_INTEGER ((uint64_t)9007199254740991u) /* 2^53 - 1: the largest JavaScript integer */
 
@@ -35,6 +36,29 @@ static inline size_t gs_reader_offset(const gs_reader *rd)
 
 /* Copies the latched error out. Returns rd->err. */
 gesso_status gs_reader_status(const gs_reader *rd, gesso_error *error_out);
+
+/* The varUint at p, of which 8 bytes can be read, without a branch for each byte. Returns its length; 0: it is one that
+ * gs_read_varuint must look at. */
+static inline unsigned gs_varuint_at(const uint8_t *p, uint64_t *value)
+{
+  if (*p < 0x80) {
+    *value = *p;
+    return 1;
+  }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  /* Find the byte that ends the number, then close the gaps of the groups of 7 bits. */
+  uint64_t w;
+  memcpy(&w, p, 8);
+  uint64_t ends = ~w & 0x0080808080808080u;
+  w &= ends ^ (ends - 1);
+  w = (w & 0x007f007f007f007fu) | (w & 0x7f007f007f007f00u) >> 1;
+  w = (w & 0x00003fff00003fffu) | (w & 0x3fff00003fff0000u) >> 2;
+  *value = (w & 0x0fffffffu) | (w & 0x0fffffff00000000u) >> 4;
+  return ends != 0 ? ((unsigned)__builtin_ctzll(ends) >> 3) + 1 : 0;
+#else
+  return 0;
+#endif
+}
 
 uint64_t gs_read_varuint_slow(gs_reader *rd);
 

@@ -75,6 +75,11 @@ static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
   }
 }
 
+bool gs_utf8_is_ascii(gesso_bytes s)
+{
+  return s.len == 0 || skip_ascii(s.data, s.data + s.len) == s.data + s.len;
+}
+
 size_t gs_utf8_invalid_at(gesso_bytes s)
 {
   if (s.len == 0)

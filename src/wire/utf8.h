@@ -4,9 +4,13 @@
 
 #include "gesso/base.h"
 
+#include <stdbool.h>
+
 /* Offset of the first byte that is not part of valid UTF-8 (RFC 3629: no overlong forms, no
  * surrogates, nothing past U+10FFFF), or s.len when all of it is valid. */
 size_t gs_utf8_invalid_at(gesso_bytes s);
+
+bool gs_utf8_is_ascii(gesso_bytes s);
 
 /* UTF-16 code units of valid UTF-8. */
 size_t gs_utf8_utf16_len(gesso_bytes s);
