@@ -96,11 +96,14 @@ static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
     return;
   }
   gs_item *it = &doc->items[ix];
-  *it = (gs_item){ .head = client << GS_CLIENT_SHIFT | kind,
-                   .clock = in.clock + offset,
-                   .len = in.len - offset,
-                   .origin = origin,
-                   .right_origin = in.right_origin };
+  if (ix == staged && kind == GS_DELETED && offset == 0 && (in.head & GS_IN_PARENT) == 0)
+    ; /* it stands there as it will be: gs_integrate sets the rest */
+  else
+    *it = (gs_item){ .head = client << GS_CLIENT_SHIFT | kind,
+                     .clock = in.clock + offset,
+                     .len = in.len - offset,
+                     .origin = origin,
+                     .right_origin = in.right_origin };
   if (kind == GS_TYPE)
     it->c.type = gs_type_new_reserved(doc, in.c.bytes, in.c.at, ix);
   else if (kind != GS_DELETED)

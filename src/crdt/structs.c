@@ -258,6 +258,10 @@ static void finder_add(gs_finder *f, const gs_item *it, gs_ix ix)
 {
   uint32_t first = (it->clock + (1u << f->shift) - 1) >> f->shift;
   uint32_t last = (it->clock + it->len - 1) >> f->shift;
+  if (first == last && first < f->n) {
+    f->v[first] = ix;
+    return;
+  }
   for (uint32_t i = first; i <= last && i < f->n; i++)
     f->v[i] = ix;
 }

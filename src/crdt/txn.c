@@ -154,6 +154,8 @@ static void merge_deleted(gesso_doc *doc)
 {
   for (uint32_t i = doc->txn.dels.n; i-- > 0;) {
     gs_range r = doc->txn.dels.v[i];
+    if (r.clock >= gs_before(doc, r.client))
+      continue; /* merge_new looks at all of it */
     gs_pos p = gs_structs_find(doc, r.client, r.clock + r.len - 1);
     (void)gs_pos_next(doc, r.client, &p);
     gs_ix ix = gs_struct_at(doc, r.client, p);

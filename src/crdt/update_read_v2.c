@@ -211,6 +211,74 @@ static void read_struct(input *in, uint32_t client, gs_item *s)
   set_content(in, s);
 }
 
+/* Reads the next struct of the open block without the way through a record if it is a usual one. False: it is for
+ * gs_records_next, and nothing was read. */
+static bool read_usual(input *in, uint32_t client, gs_item *out)
+{
+  enum { ORIGIN = 0x80, RIGHT_ORIGIN = 0x40 };
+  enum { USUAL = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
+  gs_records *r = &in->r;
+  gs_reader *rd = &r->rd;
+  gs_columns *c = r->columns;
+  uint8_t info = gs_col_rle(rd, &c->infos);
+  unsigned kind = info & 31;
+  if ((USUAL >> kind & 1) == 0 || (kind != GS_GC && (info & (ORIGIN | RIGHT_ORIGIN)) == 0)) {
+    gs_col_rle_unread(&c->infos);
+    return false;
+  }
+  gs_item s = { .head = client << GS_CLIENT_SHIFT | kind, .clock = clock_of(in, r->clock) };
+  if (kind != GS_GC && (info & ORIGIN) != 0) {
+    s.origin.client = client_of(in, gs_col_uint(rd, &c->clients), 0);
+    s.origin.clock = clock_of(in, gs_col_diff(rd, &c->lefts));
+  }
+  if (kind != GS_GC && (info & RIGHT_ORIGIN) != 0) {
+    s.right_origin.client = client_of(in, gs_col_uint(rd, &c->clients), 1);
+    s.right_origin.clock = clock_of(in, gs_col_diff(rd, &c->rights));
+  }
+  if ((s.origin.client == client && s.origin.clock >= s.clock) ||
+      (s.right_origin.client == client && s.right_origin.clock >= s.clock))
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "a struct refers to itself or a later one");
+  r->structs--;
+  if (kind == GS_STRING) {
+    r->rec.kind = GS_STRING;
+    r->rec.text = gs_strings_next(rd, &c->strings);
+    s.len = clock_of(in, r->rec.text.units);
+    set_content(in, &s);
+  } else {
+    s.len = clock_of(in, gs_col_uint(rd, &c->lens));
+    const uint8_t *from = rd->at;
+    for (uint32_t i = 0; kind == GS_ANY && i < s.len && rd->err == GESSO_OK; i++)
+      gs_any_skip(rd);
+    if (rd->err == GESSO_OK)
+      set_bytes(in, &s, (gesso_bytes){ from, (size_t)(rd->at - from) });
+  }
+  if (rd->err == GESSO_OK && s.len == 0)
+    gs_reader_fail(rd, GESSO_E_CORRUPT, "a struct of length 0");
+  if (s.len > GS_CLOCK_MAX - s.clock)
+    gs_reader_fail(rd, GESSO_E_LIMIT, past_limit);
+  r->clock += s.len;
+  *out = s;
+  return true;
+}
+
+/* The usual structs that come next in the open block. */
+static void read_row(input *in, uint32_t client)
+{
+  enum { AT_ONCE = 64 };
+  gesso_doc *doc = in->doc;
+  bool more = true;
+  while (more && in->r.structs > 0) {
+    uint32_t n = (uint32_t)GS_MIN(in->r.structs, AT_ONCE);
+    more = gs_items_room(doc, n, in->r.structs);
+    for (; more && n > 0; n--) {
+      more = in->r.rd.err == GESSO_OK && read_usual(in, client, &doc->items[doc->nitems]);
+      if (more)
+        (void)gs_update_stage_reserved(doc, in->out);
+    }
+  }
+  doc->clients[client].in_end = in->out->end;
+}
+
 static void read_deletes(input *in)
 {
   gs_reader *rd = &in->r.rd;
@@ -246,7 +314,11 @@ void gs_read_update_v2(gs_reader *rd, gesso_doc *doc, gs_update *out)
   input in = { .doc = doc, .out = out, .bytes = bytes.len };
   gs_records_open(&in.r, doc->alloc, bytes, true);
   uint32_t client = 0, blocks = 0;
-  while (gs_records_next(&in.r)) {
+  for (;;) {
+    if (in.r.structs > 0)
+      read_row(&in, client);
+    if (!gs_records_next(&in.r))
+      break;
     if (in.r.blocks != blocks) {
       blocks = in.r.blocks;
       client = client_of(&in, in.r.rec.client, 0);

@@ -33,6 +33,13 @@ static inline uint8_t gs_col_rle(gs_reader *rd, gs_col *c)
   return (uint8_t)c->value;
 }
 
+/* Takes the last value back. */
+static inline void gs_col_rle_unread(gs_col *c)
+{
+  if (c->run != UINT64_MAX)
+    c->run++;
+}
+
 /* 0 .. 2^53 - 1; anything else is a latched error, and 0. */
 static inline uint64_t gs_col_uint(gs_reader *rd, gs_col *c)
 {

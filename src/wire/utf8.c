@@ -142,8 +142,13 @@ size_t gs_utf8_utf16_len(gesso_bytes s)
 size_t gs_utf8_offset_of(gesso_bytes s, size_t units, int *split)
 {
   *split = 0;
+  if (units == 0 || s.len == 0)
+    return 0;
   const uint8_t *p = s.data;
-  size_t i = 0;
+  size_t i = (size_t)(skip_ascii(p, p + (units < s.len ? units : s.len)) - p);
+  units -= i;
+  if (units == 0)
+    return i;
 #if defined(__SSE2__)
   const __m128i cont = _mm_set1_epi8(-65), four = _mm_set1_epi8((char)0xf0);
   while (s.len - i >= 16) {
