@@ -18,8 +18,10 @@
  * of rewriting the state is then a constant number of bytes for each byte journalled. */
 #define FOLD_BYTES_MIN ((uint64_t)64 * 1024)
 /* A pause in the drawing is worth a fold when the journal holds as much as the state; otherwise it comes after this long, so that
- * there are versions. */
-#define FOLD_ANYWAY_MS ((uint64_t)3600 * 1000)
+ * there are versions. Large states have fewer. */
+#define FOLD_ANYWAY_MS ((uint64_t)300 * 1000)
+#define FOLD_LARGE_STATE ((uint64_t)1024 * 1024)
+#define FOLD_LARGE_MS ((uint64_t)3600 * 1000)
 
 bool gs_boards_init(gs_boards *bs, const gesso_allocator *al)
 {
@@ -286,5 +288,6 @@ uint64_t gs_board_history_due_ms(const gs_board *b)
 {
   if (!gs_board_can_fold(b))
     return UINT64_MAX;
-  return GS_MAX(b->dirty_since_ms + FOLD_ANYWAY_MS, b->fold_not_before_ms);
+  uint64_t wait = b->row.stored_bytes < FOLD_LARGE_STATE ? FOLD_ANYWAY_MS : FOLD_LARGE_MS;
+  return GS_MAX(b->dirty_since_ms + wait, b->fold_not_before_ms);
 }

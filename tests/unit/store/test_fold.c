@@ -129,7 +129,7 @@ static void a_state_is_not_rewritten_for_a_stroke(void **state)
   assert_int_equal(info.version, 1);
   assert_int_equal(info.journal_updates, 1);
   uint64_t length = info.stored_bytes;
-  store_advance_ms(s, (uint64_t)3600 * 1000); /* but once in an hour it is */
+  store_advance_ms(s, (uint64_t)300 * 1000); /* but once in five minutes it is */
   assert_int_equal(folds(s, 2), 2);
   assert_int_equal(store_show(s, "b", &info), GESSO_OK);
   assert_int_equal(info.version, 2);
