@@ -66,8 +66,9 @@ static void start(world *w)
 /* Waits for what happens by the clock. */
 #define until(w, condition)                            \
   do {                                                 \
-    for (int i_ = 0; !(condition); i_++) {             \
-      if (i_ > 5000)                                   \
+    int i_ = 0;                                        \
+    while (!(condition)) {                             \
+      if (i_++ > 5000)                                 \
         fail_msg("in vain: %s", #condition);           \
       store_advance_ms(&(w)->st, 100);                 \
       (void)gesso_persistence_wait((w)->st.p, 1);      \
