@@ -40,8 +40,10 @@ static bool is_cut(const gesso_doc *doc, const gs_item *it)
   gs_id next = { gs_client_of(it), it->clock + it->len };
   if (next.clock >= doc->clients[next.client].clock)
     return false;
-  const gs_item *r = &doc->items[gs_struct_of(doc, next)];
-  return r->slot == it->slot && r->clock == next.clock && gs_id_eq(r->origin, gs_last_id(it));
+  gs_walk w; /* what follows may be packed by now */
+  gs_walk_start(&w, doc, next.client, next.clock);
+  const gs_item *r = gs_walk_next(&w);
+  return r != NULL && r->slot == it->slot && r->clock == next.clock && gs_id_eq(r->origin, gs_last_id(it));
 }
 
 static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32_t *deleted)
