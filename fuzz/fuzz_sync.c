@@ -62,6 +62,9 @@ static void check_self(gesso_awareness *self, size_t present)
   gesso_buffer b;
   FUZZ_CHECK(gesso_awareness_state(self, SELF).len > 0);
   FUZZ_CHECK(gesso_awareness_clients(self, NULL, 0) == present && present <= IDS_MAX);
+  uint64_t ids[IDS_MAX];
+  for (size_t i = gesso_awareness_clients(self, ids, IDS_MAX); i-- > 0;)
+    FUZZ_CHECK(gesso_awareness_state(self, ids[i]).len <= STATE_MAX);
   FUZZ_CHECK(gesso_awareness_to_json(self, &b) == GESSO_OK);
   gesso_buffer_free(&b);
 }
