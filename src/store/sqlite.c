@@ -52,6 +52,10 @@ int gs_sql_open(const char *folder, const char *vfs, gs_sql_mode mode, sqlite3 *
   if (rc == SQLITE_OK) {
     (void)sqlite3_extended_result_codes(db, 1);
     (void)sqlite3_busy_timeout(db, 5000);
+    /* A folder may have come from anywhere: what its schema says is not to run with our rights. */
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     int64_t vacuum = 2;
     if (mode == GS_SQL_WRITER)
       rc = gs_sql_int(db, "PRAGMA auto_vacuum", &vacuum);

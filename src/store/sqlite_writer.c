@@ -166,14 +166,18 @@ gesso_status gs_backend_walk(gs_backend *be, gs_journal_row_fn fn, void *ctx)
  * and its update lost without a word. */
 static int next_id(sqlite3 *db, uint64_t *out)
 {
-  int64_t top = 0;
+  /* A folder from elsewhere can say what it likes; ids that begin again below an `upto` would be lost. */
+  int64_t top = -1;
   int rc = gs_sql_int(db,
-                      "SELECT max(coalesce((SELECT max(id) FROM journal), 0),"
+                      "SELECT CASE WHEN typeof(top) = 'integer' AND top BETWEEN 0 AND 0x3fffffffffffffff THEN top ELSE -1 END"
+                      " FROM (SELECT max(coalesce((SELECT max(id) FROM journal), 0),"
                       " coalesce((SELECT max(id) FROM journal_aside), 0),"
                       " coalesce((SELECT max(upto) FROM board_states), 0),"
                       /* what a repair took away had been given ids, too */
-                      " coalesce((SELECT value FROM meta WHERE key = 'journal_ids'), 0))",
+                      " coalesce((SELECT value FROM meta WHERE key = 'journal_ids'), 0)) AS top)",
                       &top);
+  if (rc == SQLITE_OK && top < 0)
+    return SQLITE_CORRUPT;
   *out = (uint64_t)top + 1;
   return rc;
 }

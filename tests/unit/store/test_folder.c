@@ -113,6 +113,45 @@ static void going_down_does_not_drop_content_unless_told_to(void **state)
   assert_int_equal(store_sql_int(s, "SELECT count(*) FROM boards"), 1);
 }
 
+/* Ids that begin again at 1 below such an `upto` would count as folded, and go with the next cut of the journal. */
+static void ids_that_cannot_go_on_are_refused(void **state)
+{
+  store *s = *state;
+  static const char *const tops[] = { "9223372036854775807", "'high'", "-1" };
+  for (int i = 0; i < 3; i++) {
+    store_open(s);
+    put(s, "b", "k");
+    assert_int_equal(store_save(s, "b"), GESSO_OK);
+    (void)store_close(s);
+    char sql[200];
+    (void)snprintf(sql, sizeof sql, "UPDATE board_states SET upto = %s", tops[i]);
+    int64_t upto = store_sql_int(s, "SELECT max(upto) FROM board_states");
+    store_sql(s, sql);
+    assert_int_equal(store_try_open(s), i < 2 ? GESSO_E_CORRUPT : GESSO_OK);
+    (void)store_close(s);
+    (void)snprintf(sql, sizeof sql, "UPDATE board_states SET upto = %lld", (long long)upto);
+    store_sql(s, sql);
+  }
+}
+
+/* What a folder brings along does not run here. */
+static void triggers_of_a_folder_do_not_run(void **state)
+{
+  store *s = *state;
+  store_open(s);
+  put(s, "b", "k");
+  (void)store_close(s);
+  store_sql(s, "CREATE TRIGGER eats AFTER INSERT ON journal BEGIN DELETE FROM journal; DELETE FROM boards; END");
+  store_open(s);
+  put(s, "b", "l");
+  char json[200];
+  store_json(s, "b", json);
+  assert_non_null(strstr(json, "\"k\""));
+  assert_non_null(strstr(json, "\"l\""));
+  (void)store_close(s);
+  store_sql(s, "DROP TRIGGER eats");
+}
+
 static void a_newer_schema_is_refused_untouched(void **state)
 {
   store *s = *state;
@@ -275,6 +314,8 @@ int main(void)
     T(migrations_walk_down_and_up_again),
     T(board_states_goes_with_its_board),
     T(going_down_does_not_drop_content_unless_told_to),
+    T(ids_that_cannot_go_on_are_refused),
+    T(triggers_of_a_folder_do_not_run),
     T(a_newer_schema_is_refused_untouched),
     T(somebody_elses_database_is_refused_untouched),
     T(a_second_writer_is_refused_and_told_whom_to_ask),
