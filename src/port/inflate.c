@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <zlib.h>
 
+#define STEP 65536u /* bytes that are unpacked at a time */
+
 bool gs_looks_deflated(gesso_bytes b)
 {
   if (b.len < 6)
@@ -29,13 +31,13 @@ gesso_status gs_inflate(gesso_bytes bytes, size_t max, gs_buf *out)
       s = GESSO_E_LIMIT;
       break;
     }
-    if (!gs_buf_room(out, 16384)) {
+    if (!gs_buf_room(out, STEP)) {
       s = GESSO_E_NOMEM;
       break;
     }
-    size_t room = GS_MIN(out->b.capacity - out->b.len, max - (out->b.len - begin));
+    size_t room = GS_MIN((size_t)STEP, max - (out->b.len - begin));
     z.next_out = out->b.data + out->b.len;
-    z.avail_out = (uInt)GS_MIN(room, (size_t)1 << 30);
+    z.avail_out = (uInt)room;
     uInt before = z.avail_out;
     r = inflate(&z, Z_NO_FLUSH);
     out->b.len += before - z.avail_out;

@@ -278,7 +278,9 @@ static void a_clock_that_steps_harms_no_board(void **state)
   assert_int_equal(store_delete(s, "b", 0), GESSO_OK);
   atomic_fetch_add(&s->clock.wall_ms, -100 * day);
   assert_int_equal(store_undelete(s, "b"), GESSO_OK);
-  assert_int_equal(store_load(s, "b").result, GESSO_LOAD_FOUND);
+  loaded l = store_load(s, "b");
+  assert_int_equal(l.result, GESSO_LOAD_FOUND);
+  gesso_doc_destroy(l.doc);
 }
 
 int main(void)
