@@ -487,8 +487,9 @@ static void release_answers(gs_room *room)
 static void ask_those_who_missed(gs_room *room)
 {
   for (gs_session *s = room->sessions; s != NULL; s = s->next)
-    if (s->missed) {
-      s->missed = false;
+    if (s->missed || s->stored_only) {
+      s->asks_all = s->asks_all || s->stored_only;
+      s->missed = s->stored_only = false;
       s->asks_step1 = true;
       if (!s->asks) {
         s->asks = true;
@@ -499,16 +500,17 @@ static void ask_those_who_missed(gs_room *room)
     }
 }
 
-/* Those who wait for the write of something are sent what is stored without it. The rest follows as what
- * everybody is sent, once it is written. */
+/* Those who wait for the write of something are sent what is stored without it. After a failed sync that is even less
+ * than what was written and shown: they are sent all of it once the disk takes something again. */
 static void show_stored(void *ctx, gesso_status status, gesso_bytes update, const char *message)
 {
   gs_room *room = ctx;
   (void)message;
   room->reads_stored = false;
   gs_room_schedule(room);
-  if (room->state != GS_ROOM_LIVE || (status != GESSO_OK && status != GESSO_E_NOTFOUND))
-    return;
+  bool held = room->refused != NULL || room->rooms->read_only;
+  if (!held || room->state != GS_ROOM_LIVE || (status != GESSO_OK && status != GESSO_E_NOTFOUND))
+    return; /* not held any more: what they wait for is being written */
   static const uint8_t empty[] = { 0, 0 };
   if (status != GESSO_OK)
     update = (gesso_bytes){ empty, sizeof empty };
@@ -519,6 +521,7 @@ static void show_stored(void *ctx, gesso_status status, gesso_bytes update, cons
     drop_answer(s);
     s->answer_step2 = gs_frame_retain(frame);
     s->from_seq = room->stored_seq;
+    s->stored_only = true;
     gs_room_counters(room)->answers_stored++;
     send_answer(s);
   }

@@ -52,6 +52,7 @@ struct gs_session {
   bool asks_step1;       /* ... with our step 1, so that it sends what we missed */
   bool asks_presence;    /* ... is to be sent everybody's presence */
   bool waits;            /* in room->waiting */
+  bool stored_only;      /* it was sent what is stored, which may be less than what others saw */
   bool missed;           /* it was told that the board is read-only: updates of it may not have been taken */
   bool closing;          /* ops->close was called */
 };
