@@ -55,6 +55,7 @@ typedef struct handle {
   file *f;
   int level;
   uint32_t errors_told;
+  bool syncs_folder;      /* with its first sync, as SQLite's own VFS does for logs and journals */
   bool shm_open;
   uint16_t shm_shared, shm_exclusive;
 } handle;
@@ -453,8 +454,9 @@ static int file_sync(sqlite3_file *base, int flags)
     h->errors_told = f->errors;
     return SQLITE_IOERR_FSYNC;
   }
-  if (!f->certain && f->linked)
+  if (h->syncs_folder || (!f->certain && f->linked))
     settle_folder(f->disk);
+  h->syncs_folder = false;
   f->certain = f->linked;
   return SQLITE_OK;
 }
@@ -656,6 +658,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
   }
   h->f = f;
   h->errors_told = f->errors;
+  h->syncs_folder = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
   f->handles++;
   base->pMethods = &methods;
   if (flags_out != NULL)
