@@ -249,6 +249,12 @@ uint64_t disk_sync_failures(const disk *d)
   return d->sync_failures;
 }
 
+bool disk_has(const disk *d, const char *name)
+{
+  const file *f = find_file(d, name);
+  return f != NULL && f->shown.len != 0;
+}
+
 uint64_t disk_operations(const disk *d)
 {
   return d->operations;

@@ -42,6 +42,8 @@ uint64_t disk_sync_failures(const disk *d);
 disk *disk_after_kill(const disk *d);
 disk *disk_after_power_cut(const disk *d);
 
+/* A file of that name that is not empty. */
+bool disk_has(const disk *d, const char *name);
 uint64_t disk_operations(const disk *d);
 /* Writes that no sync has covered. */
 size_t disk_unsynced(const disk *d);
