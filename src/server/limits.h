@@ -38,7 +38,8 @@
 #define GS_LIMIT_IMAGE_JOBS 256u           /* waiting for the disk; past it: 503 */
 #define GS_LIMIT_QUEUES_LEN (UINT64_C(1) << 30) /* waiting for all peers together; past it no images and exports: 503 */
 #define GS_LIMIT_LIST_BOARDS 1000u         /* boards in one answer */
-#define GS_LIMIT_TITLE_LOADS 64u           /* boards read at a time for their titles */
+#define GS_LIMIT_TITLE_LOADS 4u            /* boards read at a time for their titles; visitors' loads wait behind them */
+#define GS_LIMIT_TITLE_WAIT_MS 1000u       /* a list is sent without the titles that are not known by then */
 #define GS_LIMIT_TITLE_LEN 512u
 #define GS_LIMIT_TITLE_BOARD_LEN (8u << 20) /* boards larger than this are listed without reading them */
 

@@ -63,6 +63,29 @@ test('SIGTERM with 1,000 dirty boards: it exits at once, and nothing that was re
   await server.discard()
 }, 120)
 
+test('a folder that everybody lists at once is read once for its titles', async () => {
+  const server = new Server()
+  await server.start()
+  for (let i = 0; i < 200; i += 50)
+    await Promise.all(Array.from({ length: 50 }, async (_, k) => {
+      const raw = new Raw(`${server.ws}/b${i + k}`)
+      await raw.opened
+      raw.send(step1())
+      raw.send(update(stateOf((d) => d.getMap('meta').set('title', `title ${i + k}`))))
+      await raw.waitFor('update')
+      await raw.close()
+    }))
+  await server.stop()
+  await server.start()
+  const list = async () => (await (await fetch(`${server.http}/api/boards`)).json()).boards
+  for (const boards of await Promise.all(Array.from({ length: 30 }, list)))
+    assert(boards.length === 200, `${boards.length} boards`)
+  await until(async () => (await list()).every((b) => b.title === `title ${b.id.slice(1)}`), 'all titles')
+  const loads = await server.metric('store_loads_total')
+  assert(loads < 400, `${loads} loads`)
+  await server.discard()
+}, 60)
+
 test('a backup under load holds everything that was acknowledged before it began', async () => {
   const server = new Server()
   await server.start()
