@@ -169,6 +169,8 @@ bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more)
   uint8_t *to = doc->text + doc->text_len;
   memcpy(to, have.data, have.len);
   memcpy(to + have.len, more_inside ? doc->text + more_at : more.data, more.len);
+  if ((it->head & GS_ITEM_INLINE) == 0)
+    gs_text_copied(doc, it->c.at, doc->text_len);
   gs_content_drop(doc, it);
   it->head |= GS_ITEM_SLACK;
   it->c.at = doc->text_len;

@@ -50,6 +50,8 @@ size_t gs_content_offset(unsigned kind, gesso_bytes content, uint32_t n, int *pa
 /* The same for the content of an item; of a long one it remembers where it has counted. */
 size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair);
 void gs_text_forget_blocks(gesso_doc *doc);
+/* A content that was at `from` in doc->text is at `to` now. */
+void gs_text_copied(gesso_doc *doc, uint32_t from, uint32_t to);
 
 /* Where the last `units` UTF-16 units of a string begin. *pair: with the second half of the character there. */
 size_t gs_string_walk_back(gesso_bytes s, uint32_t units, int *pair);

@@ -3,13 +3,14 @@
  * block that was once counted it is known how many elements begin there and where the walk leaves it. Neither
  * depends on who owns the bytes, as long as a cut shares them: text only grows at its end, and gs_text_compact,
  * which moves it, forgets the blocks. The last look is marked: the next one mostly is near, and goes on from
- * there, forwards or backwards. */
+ * there, forwards or backwards; so does one for an element a little behind the last, as when one is appended after
+ * the other. */
 #include "crdt/content.h"
 #include "wire/any.h"
 #include "wire/reader.h"
 #include "wire/utf8.h"
 
-enum { BLOCK = 256, WORTH_IT = 8 * BLOCK, BACK_MAX = 1024 };
+enum { BLOCK = 256, WORTH_IT = 8 * BLOCK, BACK_MAX = 1024, FORTH_MAX = 32 };
 
 /* From element to element up to the first that begins at or past `stop`, or the n-th. Returns how many. */
 static uint32_t walk(unsigned kind, gesso_bytes content, size_t *at, size_t stop, uint32_t n)
@@ -68,7 +69,13 @@ void gs_text_forget_blocks(gesso_doc *doc)
   gs_free(doc->alloc, doc->blocks, doc->blocks_cap * sizeof *doc->blocks);
   doc->blocks = NULL;
   doc->blocks_cap = 0;
-  doc->mark = (gs_text_mark){ 0 };
+  doc->mark = doc->found = (gs_text_mark){ 0 };
+}
+
+void gs_text_copied(gesso_doc *doc, uint32_t from, uint32_t to)
+{
+  if (doc->found.start == from)
+    doc->found.start = to;
 }
 
 /* How far into the content the last look says that element n is at least, and how many begin before. */
@@ -92,6 +99,13 @@ static gs_text_mark nearest(const gesso_doc *doc, uint32_t start, size_t len, ui
   return m;
 }
 
+/* Remembers that element n of the item begins there. */
+static size_t found(gesso_doc *doc, const gs_item *it, size_t at, uint32_t n, int pair)
+{
+  doc->found = (gs_text_mark){ it->c.at, pair ? 0 : (uint32_t)at, n };
+  return at;
+}
+
 size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
 {
   unsigned kind = gs_kind(it);
@@ -103,6 +117,11 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
   if (kind == GS_STRING && content.len >= WORTH_IT && it->len - n <= BACK_MAX)
     return gs_string_walk_back(content, it->len - n, pair);
   bool counted = kind == GS_STRING || kind == GS_ANY || kind == GS_JSON;
+  if (counted && content.len >= WORTH_IT && doc->found.at != 0 && doc->found.start == it->c.at &&
+      doc->found.n <= n && n - doc->found.n <= FORTH_MAX && doc->found.at <= content.len) {
+    gesso_bytes rest = { content.data + doc->found.at, content.len - doc->found.at };
+    return found(doc, it, doc->found.at + gs_content_offset(kind, rest, n - doc->found.n, pair), n, *pair);
+  }
   if (!counted || content.len < WORTH_IT || !make_blocks(doc, (it->c.at + it->c.bytes) / BLOCK + 1))
     return gs_content_offset(kind, content, n, pair);
   gs_text_mark m = nearest(doc, it->c.at, content.len, n);
@@ -136,5 +155,5 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
   }
   doc->mark = m;
   gesso_bytes rest = { content.data + at, content.len - at };
-  return at + gs_content_offset(kind, rest, n, pair);
+  return found(doc, it, at + gs_content_offset(kind, rest, n, pair), all, *pair);
 }

@@ -156,6 +156,7 @@ typedef struct gs_client {
   gs_chunk *chunks;
   gs_pos hint; /* where the last look-up ended */
   uint32_t packed_to; /* runs.h: the structs before this clock were looked at */
+  uint32_t packed_at; /* ... when the state was this */
   uint32_t unpacks;   /* runs.h: scratch */
   uint32_t rank; /* 1 for the first client of whom something was integrated, and so on; 0: nothing was */
   uint32_t del_rank, del_epoch; /* the same for deletions of the transaction txn.epoch */
@@ -298,6 +299,7 @@ struct gesso_doc {
   gs_text_block *blocks; /* content_find.c */
   uint32_t blocks_cap;
   gs_text_mark mark;     /* where the last look was; meaningless without blocks */
+  gs_text_mark found;    /* what it found: element n begins at `at`. 0: nothing */
 
   uint32_t *leaf_of; /* seq.h: leaf of each item in its position index; NULL until one is made */
   uint32_t leaf_of_cap;

@@ -264,6 +264,7 @@ static uint32_t stretch(const gesso_doc *doc, const gs_chunk *ch, uint32_t at, u
 void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
+  c->packed_at = c->clock;
   gs_pos p = gs_structs_find(doc, client, c->packed_to), end = { c->nchunks - 1, c->chunks[c->nchunks - 1].n };
   for (uint32_t i = 0; i < GS_RUNS_KEEP_LAST; i++)
     if (!gs_pos_prev(doc, client, &end))

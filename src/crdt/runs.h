@@ -35,7 +35,7 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client);
 static inline void gs_runs_pack(gesso_doc *doc, uint32_t client)
 {
   const gs_client *c = &doc->clients[client];
-  if (doc->runs_forbidden == 0 && c->clock - c->packed_to >= GS_RUNS_EVERY + GS_RUNS_KEEP_LAST &&
+  if (doc->runs_forbidden == 0 && c->clock - c->packed_at >= GS_RUNS_EVERY &&
       (c->nchunks > 1 || c->chunks[0].n > GS_RUNS_KEEP_LAST))
     gs_runs_pack_now(doc, client);
 }

@@ -24,12 +24,23 @@ static inline void gs_any_skip(gs_reader *rd)
   size_t left = gs_reader_left(rd);
   uint8_t tag = left > 0 ? *rd->at : 0;
   /* Most large arrays are of small things. */
-  if (tag == 120 || tag == 121 || tag == 126 || tag == 127)
+  if (tag == 120 || tag == 121 || tag == 126 || tag == 127) {
     rd->at++;
-  else if (tag == 125 && left > 1 && rd->at[1] < 0x80)
-    rd->at += 2;
-  else
-    gs_any_skip_slow(rd);
+    return;
+  }
+  if (tag == 125) {
+    size_t n = 1, most = left < 5 ? left : 5;
+    while (n < most && rd->at[n] >= 0x80)
+      n++;
+    if (n < most) {
+      rd->at += n + 1;
+      return;
+    }
+  } else if (tag == 123 && left > 8) {
+    rd->at += 9;
+    return;
+  }
+  gs_any_skip_slow(rd);
 }
 
 /* Reads one value and appends it as JSON text, see gs_tree_write_json. False, with nothing written,

@@ -1,5 +1,6 @@
 /* Places in texts, in UTF-16 units and in bytes, and nodes of XML. */
 #include "crdt_test.h"
+#include "gesso/events.h"
 
 #include <stdbool.h>
 
@@ -184,10 +185,61 @@ static void a_diff_begins_at_any_unit_of_a_long_text(void **state)
   gesso_doc_destroy(doc);
 }
 
+static void forward(void *ctx, gesso_doc *doc, gesso_bytes update, gesso_bytes origin, int local)
+{
+  (void)doc;
+  (void)origin;
+  (void)local;
+  apply(ctx, update);
+}
+
+/* Each update begins where the list ended before, wherever its bytes were moved to meanwhile and whatever was looked
+ * for in between. */
+static void a_long_list_is_cut_where_its_elements_begin(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1), *other = doc_of(2);
+  gesso_subscription s;
+  assert_int_equal(gesso_doc_observe_update(doc, 1, forward, other, &s), GESSO_OK);
+  gesso_type list = gesso_doc_root(doc, str("l"), GESSO_ARRAY);
+  gesso_value nested[] = { { .kind = GESSO_VALUE_NULL }, { .kind = GESSO_VALUE_STRING, .bytes = str("\xc3\xa9") } };
+  uint32_t r = 5;
+  for (uint32_t i = 0; i < 4000; i++) {
+    const gesso_value values[] = {
+      { .kind = GESSO_VALUE_NUMBER, .number = (double)(i * i * i) },
+      { .kind = GESSO_VALUE_NUMBER, .number = i / 7.0 },
+      { .kind = GESSO_VALUE_BOOL, .number = i % 2 },
+      { .kind = GESSO_VALUE_STRING, .bytes = { (const uint8_t *)"0123456789abcdef0123456789abcdef", next(&r, 33) } },
+      { .kind = GESSO_VALUE_ARRAY, .items = nested, .count = 2 },
+    };
+    size_t length = (size_t)gesso_type_length(doc, list);
+    assert_int_equal(gesso_array_insert(doc, list, length, &values[next(&r, 5)], 1, NULL), GESSO_OK);
+    if (i % 97 == 0) /* cuts it, and what comes after is another item */
+      assert_int_equal(gesso_array_insert(doc, list, next(&r, (uint32_t)length + 1), &values[0], 1, NULL), GESSO_OK);
+    if (i % 101 == 100)
+      assert_int_equal(gesso_array_remove(doc, list, next(&r, (uint32_t)length), 1), GESSO_OK);
+    if (i % 500 == 0) {
+      check(doc);
+      same_state(doc, other);
+    }
+  }
+  same_state(doc, other);
+  gesso_buffer a, b;
+  assert_int_equal(gesso_type_to_json(doc, list, GESSO_ARRAY, &a), GESSO_OK);
+  assert_int_equal(gesso_type_to_json(other, gesso_doc_root(other, str("l"), GESSO_ARRAY), GESSO_ARRAY, &b), GESSO_OK);
+  assert_int_equal(a.len, b.len);
+  assert_memory_equal(a.data, b.data, a.len);
+  gesso_buffer_free(&a);
+  gesso_buffer_free(&b);
+  gesso_doc_destroy(doc);
+  gesso_doc_destroy(other);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_diff_begins_at_any_unit_of_a_long_text),
+    cmocka_unit_test(a_long_list_is_cut_where_its_elements_begin),
     cmocka_unit_test(units_and_bytes_name_the_same_places),
     cmocka_unit_test(places_need_a_type),
     cmocka_unit_test(nodes_are_walked_in_order),
