@@ -67,12 +67,8 @@ bool gs_http_unescape(gs_buf *out, gesso_bytes s, bool plus)
     return false;
   for (size_t i = 0; i < s.len; i++) {
     uint8_t c = s.data[i];
-    if (c == '%') {
-      int high = s.len - i > 2 ? gs_http_hex(s.data[i + 1]) : -1;
-      int low = s.len - i > 2 ? gs_http_hex(s.data[i + 2]) : -1;
-      if (high < 0 || low < 0)
-        return false;
-      c = (uint8_t)(high << 4 | low);
+    if (c == '%' && s.len - i > 2 && gs_http_hex(s.data[i + 1]) >= 0 && gs_http_hex(s.data[i + 2]) >= 0) {
+      c = (uint8_t)(gs_http_hex(s.data[i + 1]) << 4 | gs_http_hex(s.data[i + 2]));
       if (c == 0)
         return false;
       i += 2;

@@ -12,4 +12,8 @@ void gs_port_encode_name(gesso_bytes name, gs_buf *out);
 /* Appends the name that was encoded; text that is no such encoding comes back as it is, with false. */
 bool gs_port_decode_name(gesso_bytes encoded, gs_buf *out);
 
+/* Appends the name that clients gave a room which a server knows by the path of its URL: escapes decoded, as
+ * docs/protocol.md says of our own. What cannot have been in a path, or decodes to no name, comes back as it is. */
+void gs_port_path_name(gesso_bytes path, gs_buf *out);
+
 #endif

@@ -5,6 +5,7 @@
  *
  * All updates of a document stand next to each other. A trim writes one large update and deletes the others later; a crash
  * in between leaves both, and applying all is right. */
+#include "port/names.h"
 #include "port/source.h"
 
 #ifdef GS_WITH_LEVELDB
@@ -155,11 +156,12 @@ static bool same(gesso_bytes a, gesso_bytes b)
   return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* y-websocket's server stores a room under its path. */
 static gesso_status take_name(yleveldb *y, gs_port_doc *d, gesso_bytes name)
 {
   gs_buf_clear(&y->name);
   gs_buf_write(&y->name, name.data, name.len);
-  gs_buf_write(&d->name, name.data, name.len);
+  gs_port_path_name(name, &d->name);
   return y->name.err != GESSO_OK ? y->name.err : d->name.err;
 }
 

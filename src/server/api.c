@@ -3,7 +3,6 @@
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/room.h"
-#include "wire/utf8.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -367,9 +366,7 @@ static route route_of(gesso_bytes path)
       r.kind = version_route(rest, &r.version);
     else if (take_prefix(&rest, "/images/"))
       r.kind = ROUTE_IMAGE, r.hash = rest;
-    if (r.kind != ROUTE_NONE &&
-        (!gs_http_unescape(&r.name, id, false) || r.name.b.len == 0 || r.name.b.len > GESSO_BOARD_NAME_MAX ||
-         gs_utf8_invalid_at(gs_buf_bytes(&r.name)) != r.name.b.len))
+    if (r.kind != ROUTE_NONE && !gs_rooms_name(id, &r.name))
       r.kind = ROUTE_BAD;
     if (r.kind == ROUTE_IMAGE && !gs_image_hash_ok(r.hash))
       r.kind = ROUTE_BAD;

@@ -1,8 +1,10 @@
 #include "server/rooms.h"
 
+#include "net/http.h"
 #include "server/limits.h"
 #include "server/log.h"
 #include "server/room.h"
+#include "wire/utf8.h"
 
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -119,6 +121,15 @@ void gs_rooms_finish(gs_rooms *rooms)
     }
   gs_free(NULL, rooms->buckets, rooms->bucket_count * sizeof *rooms->buckets);
   rooms->buckets = NULL;
+}
+
+bool gs_rooms_name(gesso_bytes address, gs_buf *out)
+{
+  size_t at = out->b.len;
+  if (!gs_http_unescape(out, address, false))
+    return false;
+  gesso_bytes name = { out->b.data + at, out->b.len - at };
+  return name.len != 0 && name.len <= GESSO_BOARD_NAME_MAX && gs_utf8_invalid_at(name) == name.len;
 }
 
 bool gs_rooms_join(gs_rooms *rooms, gesso_bytes name, gs_session *session)

@@ -5,6 +5,7 @@
 #define GS_SERVER_ROOMS_H
 
 #include "gesso/persistence.h"
+#include "base/buf.h"
 #include "net/loop.h"
 #include "server/counters.h"
 #include "server/session.h"
@@ -35,6 +36,11 @@ GESSO_MUST_USE gesso_status gs_rooms_init(gs_rooms *rooms, gs_loop *loop, gesso_
 
 /* No session may be left, and the store must not call back any more: destroy it first. */
 void gs_rooms_finish(gs_rooms *rooms);
+
+/* Appends the name of the board that an address names: what stands in it with its escapes decoded. Sockets and API
+ * mean the same board by it. False, with nothing promised about `out`: it cannot be a name, 1 to 512 bytes of UTF-8
+ * without NUL (or memory is short). */
+GESSO_MUST_USE bool gs_rooms_name(gesso_bytes address, gs_buf *out);
 
 /* Lets a session into the board of that name, loading it if need be. The session may be closed on
  * the way (its ops->close is called then), but it is joined all the same until gs_room_leave. False:

@@ -5,7 +5,6 @@
 #include "server/room.h"
 #include "sync/dialect.h"
 #include "sync/message.h"
-#include "wire/utf8.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -18,7 +17,7 @@ typedef struct gs_socket {
   gs_timer timer;     /* until the first frame: its deadline; then the keep-alive */
   bool joined;
   size_t path_len;
-  uint8_t path[];     /* as requested, without the query; the board's name is what follows the first '/' */
+  uint8_t path[];     /* '/' and the board's name */
 } gs_socket;
 
 static gs_socket *socket_of(gs_session *session)
@@ -106,12 +105,16 @@ void gs_socket_upgrade(gs_rooms *rooms, const gs_origins *origins, gs_conn *conn
     refuse(conn, 4400, "no board was named: connect to /<name>");
     return;
   }
-  if (path.len - 1 > GESSO_BOARD_NAME_MAX || gs_utf8_invalid_at(path) != path.len) {
-    refuse(conn, 4400, "the board's name is too long or not UTF-8");
+  gs_buf name = gs_buf_make(NULL);
+  gs_buf_put(&name, '/');
+  if (!gs_rooms_name((gesso_bytes){ path.data + 1, path.len - 1 }, &name)) {
+    refuse(conn, 4400, "this is no name for a board: 1 to 512 bytes of UTF-8");
+    gs_buf_finish(&name);
     return;
   }
-  gs_socket *so = gs_alloc_zero(NULL, sizeof *so + path.len);
+  gs_socket *so = gs_alloc_zero(NULL, sizeof *so + name.b.len);
   if (so == NULL) {
+    gs_buf_finish(&name);
     refuse(conn, GS_WS_CODE_TRY_LATER, "the server is out of memory");
     return;
   }
@@ -121,10 +124,11 @@ void gs_socket_upgrade(gs_rooms *rooms, const gs_origins *origins, gs_conn *conn
   so->conn = conn;
   so->rooms = rooms;
   so->timer.fire = timer_fired;
-  so->path_len = path.len;
-  memcpy(so->path, path.data, path.len);
+  so->path_len = name.b.len;
+  memcpy(so->path, name.b.data, name.b.len);
+  gs_buf_finish(&name);
   if (gs_conn_accept(conn, (gesso_bytes){ NULL, 0 }, NULL) != GESSO_OK) {
-    gs_free(NULL, so, sizeof *so + path.len);
+    gs_free(NULL, so, sizeof *so + so->path_len);
     return;
   }
   gs_conn_set_user(conn, so);

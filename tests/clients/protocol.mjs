@@ -159,17 +159,29 @@ test('query awareness is answered', async () => {
   await a.close()
 })
 
-test('board names are what stands in the path, escapes and slashes included', async () => {
+test('a socket and the API mean the same board by a path, its escapes decoded', async () => {
   const { bytes } = edit((d) => d.getText('t').insert(0, 'named'))
-  for (const name of ['a%20b', 'deep/er/name', 'caf%C3%A9']) {
-    const a = await joined(`${name}?token=ignored`)
+  const names = {
+    'a b': ['a%20b', '%61%20b'], 'deep/er/name': ['deep/er/name', 'deep%2Fer%2fname'], 'café': ['caf%C3%A9', 'caf%c3%a9'],
+    '100%': ['100%', '100%25'], '%00': ['%2500'], 'what? #1 + 1': ['what%3F%20%231%20+%201']
+  }
+  for (const [name, paths] of Object.entries(names)) {
+    const a = await joined(`${paths[0]}?token=ignored`)
     a.send(update(bytes))
     await a.waitFor('update')
-    assert(contentOf(await visit(board(name))).getText('t').toString() === 'named', name)
+    for (const path of [...paths, encodeURIComponent(name)])
+      assert(contentOf(await visit(board(path))).getText('t').toString() === 'named', path)
+    const exported = await fetch(`${server.http}/api/boards/${encodeURIComponent(name)}/export`)
+    assert(exported.status === 200, `${name}: ${exported.status}`)
     await a.close()
   }
   const { boards } = await (await fetch(`${server.http}/api/boards`)).json()
-  for (const name of ['a%20b', 'deep/er/name', 'caf%C3%A9']) assert(boards.some((b) => b.id === name), name)
+  for (const name of Object.keys(names)) assert(boards.filter((b) => b.id === name).length === 1, name)
+  for (const path of ['%00', 'a%00b', '%ff', 'caf%C3', 'x'.repeat(513)]) {
+    assert((await fetch(`${server.http}/api/boards/${path}/export`)).status === 400, path)
+    const raw = new Raw(board(path))
+    assert((await raw.gone).code === 4400, `${path}: ${raw.closed.code}`)
+  }
 })
 
 test('a subprotocol that is offered is selected', async () => {

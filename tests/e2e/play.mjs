@@ -67,6 +67,21 @@ test('the home page makes, lists, finds and deletes boards', async ({ come, serv
   assert.equal((await fetch(`${server.url}/api/boards/${other}`, { method: 'DELETE' })).status, 204)
 })
 
+test('a board may be called anything', async ({ come, server }) => {
+  const name = 'Café 50% off? #1/2'
+  const ada = await come('Ada')
+  await ada.board(encodeURIComponent(name))
+  const shape = await ada.rectangle(400, 300, 120, 80)
+  await ada.page.goto(server.url)
+  await ada.page.locator(`.card[data-id="${name}"] a`).click()
+  await ada.ready()
+  await until('the shape', async () => sameList(await ada.ids(), [shape]))
+  await ada.page.goto(server.url)
+  await ada.page.locator(`.card[data-id="${name}"] .remove`).click()
+  await ada.page.locator('dialog .danger').click()
+  await until('the card to go', async () => (await ada.page.locator(`.card[data-id="${name}"]`).count()) === 0)
+})
+
 test('pages come with a strict policy and every file from this server', async ({ come, server }) => {
   for (const address of ['/', '/b/some-board']) {
     const response = await fetch(server.url + address)

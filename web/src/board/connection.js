@@ -13,7 +13,7 @@ export function openBoard(id) {
   const origin = location.origin.replace(/^http/, 'ws')
   /* No BroadcastChannel: what a page shows of others has been through the server, also when the
    * other is a tab of the same browser. */
-  const provider = new WebsocketProvider(origin, id, doc, { disableBc: true })
+  const provider = new WebsocketProvider(origin, encodeURIComponent(id), doc, { disableBc: true })
   watchStorage(provider)
   return { doc, provider, local }
 }

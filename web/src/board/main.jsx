@@ -4,7 +4,14 @@ import './board.css'
 import { createRoot } from 'react-dom/client'
 import { Board } from './Board.jsx'
 
-/* The raw path is the id: see shared/api.js. */
-const id = location.pathname.replace(/^\/b\//, '')
+function idOf(part) {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part /* a % that somebody typed stands for itself */
+  }
+}
+
+const id = idOf(location.pathname.replace(/^\/b\//, ''))
 
 createRoot(document.getElementById('root')).render(<Board id={id} />)

@@ -22,7 +22,7 @@ function card(board) {
   item.dataset.id = board.id
 
   const link = document.createElement('a')
-  link.href = `/b/${board.id}`
+  link.href = `/b/${encodeURIComponent(board.id)}`
   link.append(cover(board))
 
   const words = document.createElement('span')

@@ -20,8 +20,7 @@ async function reason(response) {
   return `the server answered ${response.status}`
 }
 
-/* A board's id is the raw part of its address, as the browser sends it: /b/<id>, ws://host/<id>. There
- * nothing is decoded, in the API it is: a % in an id must arrive as one. */
+/* A board's id may be anything: it is escaped in all addresses, /b/<id>, ws://host/<id> and the API's. */
 const boardPath = (id) => `/api/boards/${encodeURIComponent(id)}`
 
 /* The server answers in portions; a list of thousands is shown as far as anybody scrolls. */
