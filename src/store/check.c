@@ -424,7 +424,9 @@ static gesso_status open_checked(const char *folder, gs_sql_mode mode, sqlite3 *
   if (!gs_data_folder_exists(folder))
     return gs_explain(why, GESSO_E_NOTFOUND, "%s holds no boards: there is no gesso.db in it", folder);
   int version = 0, rc = gs_sql_open(folder, NULL, mode, db);
-  gesso_status s = rc != SQLITE_OK ? gs_sql_status(rc) : gs_schema_version(*db, &version);
+  if (rc != SQLITE_OK)
+    return gs_explain(why, gs_sql_status(rc), gs_sql_why(rc), folder);
+  gesso_status s = gs_schema_version(*db, &version);
   if (s == GESSO_E_VERSION)
     return gs_explain(why, s, "%s was written by a newer gesso; use that one", folder);
   if (s == GESSO_E_CORRUPT)

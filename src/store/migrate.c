@@ -223,7 +223,7 @@ static gesso_status open_for(const char *folder, bool write, gs_lockfile *lock, 
   }
   int rc = gs_sql_open(folder, NULL, write ? GS_SQL_WRITER : GS_SQL_READER, db);
   if (rc != SQLITE_OK)
-    return explain_version(why, folder, gs_sql_status(rc));
+    return gs_explain(why, gs_sql_status(rc), gs_sql_why(rc), folder);
   gesso_status s = gs_schema_version(*db, version);
   return s == GESSO_OK ? s : explain_version(why, folder, s);
 }

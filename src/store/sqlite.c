@@ -17,7 +17,8 @@ static const char writer_pragmas[] = "PRAGMA journal_mode=WAL;"
                                      "PRAGMA foreign_keys=ON;"
                                      "PRAGMA mmap_size=0;";            /* a disk error is an error, not SIGBUS */
 
-static const char reader_pragmas[] = "PRAGMA foreign_keys=ON;"
+static const char reader_pragmas[] = "PRAGMA user_version;"            /* looks into the file: does it open? */
+                                     "PRAGMA foreign_keys=ON;"
                                      "PRAGMA mmap_size=0;";
 
 int gs_sql_exec(sqlite3 *db, const char *sql)
@@ -70,6 +71,16 @@ int gs_sql_open(const char *folder, const char *vfs, gs_sql_mode mode, sqlite3 *
   }
   *out = db;
   return SQLITE_OK;
+}
+
+const char *gs_sql_why(int rc)
+{
+  if (rc == SQLITE_READONLY_ROLLBACK)
+    return "its writer was stopped in the midst of a change, which the next one takes back: start the server, or run "
+           "`gesso repair`";
+  if (gs_sql_status(rc) == GESSO_E_CORRUPT)
+    return "gesso.db is not a database of gesso, or it is damaged";
+  return "gesso.db cannot be read; check the disk and the rights";
 }
 
 gesso_status gs_sql_status(int rc)

@@ -20,5 +20,7 @@ int gs_sql_exec(sqlite3 *db, const char *sql);
 int gs_sql_int(sqlite3 *db, const char *sql, int64_t *out);
 
 gesso_status gs_sql_status(int rc);
+/* Why gs_sql_open failed, in words for people; static. */
+const char *gs_sql_why(int rc);
 
 #endif

@@ -203,8 +203,8 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
   int rc = gs_sql_open(be->folder, gs_vfs_name(be->vfs), be->read_only ? GS_SQL_READER : GS_SQL_WRITER, &be->writer);
   if (rc != SQLITE_OK) {
     gesso_status s = gs_sql_status(rc);
-    if (s == GESSO_E_CORRUPT)
-      *why = "gesso.db is not a database of gesso, or it is damaged";
+    if (be->read_only || s == GESSO_E_CORRUPT)
+      *why = gs_sql_why(rc);
     return s;
   }
   int version = 0;

@@ -4,7 +4,9 @@
 #include "store/check.h"
 #include "store/migrate.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static int setup(void **state)
@@ -204,6 +206,52 @@ static void a_torn_page_of_the_database_is_seen(void **state)
   gesso_buffer_free(&why);
 }
 
+static void copy_file(const char *from, const char *to, const char *name)
+{
+  char path[300], bytes[4096];
+  (void)snprintf(path, sizeof path, "%s/%s", from, name);
+  FILE *in = fopen(path, "rb");
+  (void)snprintf(path, sizeof path, "%s/%s", to, name);
+  FILE *out = fopen(path, "wb");
+  assert_true(in != NULL && out != NULL);
+  for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) != 0;)
+    assert_int_equal(fwrite(bytes, 1, n, out), n);
+  (void)fclose(in);
+  assert_int_equal(fclose(out), 0);
+}
+
+/* Such a journal of SQLite's is there before the database is made, and after other programs' writes. */
+static void what_a_stopped_writer_left_half_done_is_told_and_taken_back(void **state)
+{
+  store *s = *state;
+  char path[300];
+  fill(s);
+  (void)store_close(s);
+  (void)snprintf(path, sizeof path, "%s/gesso.db", s->folder);
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode=DELETE; PRAGMA cache_size=1; BEGIN; DELETE FROM history;"
+                                    "UPDATE board_states SET hash = hash + 1", NULL, NULL, NULL), SQLITE_OK);
+  store other;
+  store_init(&other);
+  assert_true(mkdir(other.folder, 0700) == 0 || errno == EEXIST);
+  copy_file(s->folder, other.folder, "gesso.db");
+  copy_file(s->folder, other.folder, "gesso.db-journal");
+  assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+  gs_check_counts counts;
+  gs_repair_counts repaired;
+  gesso_buffer why = { 0 };
+  assert_int_equal(gs_check(other.folder, 0, NULL, &counts, &why), GESSO_E_IO);
+  assert_non_null(memmem(why.data, why.len, "gesso repair", 12));
+  assert_int_equal(gs_repair(other.folder, 0, NULL, &repaired, NULL), GESSO_OK);
+  assert_int_equal(gs_check(other.folder, 0, NULL, &counts, NULL), GESSO_OK);
+  assert_int_equal(counts.findings, 0);
+  assert_true(counts.versions > 0);
+  gesso_buffer_free(&why);
+  store_finish(&other);
+}
+
 static void what_cannot_be_checked_is_told(void **state)
 {
   store *s = *state;
@@ -322,6 +370,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(a_damaged_version_goes_to_quarantine, setup, teardown),
     cmocka_unit_test_setup_teardown(rows_of_nobody_go_to_quarantine, setup, teardown),
     cmocka_unit_test_setup_teardown(a_torn_page_of_the_database_is_seen, setup, teardown),
+    cmocka_unit_test_setup_teardown(what_a_stopped_writer_left_half_done_is_told_and_taken_back, setup, teardown),
     cmocka_unit_test_setup_teardown(what_cannot_be_checked_is_told, setup, teardown),
     cmocka_unit_test_setup_teardown(a_backup_holds_what_was_acknowledged_and_comes_back, setup, teardown),
     cmocka_unit_test_setup_teardown(compacting_gives_gaps_back, setup, teardown),
