@@ -1,14 +1,14 @@
 /* Applying an update: decode, plan, reserve, then change. Only the last step touches the document, and
  * it cannot fail. */
 #include "crdt/content.h"
-#include "crdt/ops.h"
+#include "crdt/finder.h"
+#include "crdt/integrate.h"
 #include "crdt/pending.h"
 #include "crdt/plan.h"
 
 #include <assert.h>
 
 #define SCRATCH_MAX 8 /* elements of a scratch array that is kept */
-#define FINDER_MIN 256 /* structs of one client that are worth a finder */
 
 static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32_t offset)
 {
@@ -27,10 +27,10 @@ static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32
 }
 
 /* Free places are taken first, and the one where it was staged is free then: a document that gets many small updates
- * must not grow past what it holds. */
+ * must not grow past what it holds. What finders know stays where it is. */
 static gs_ix place_for(gesso_doc *doc, gs_ix staged)
 {
-  if (doc->free_item == 0)
+  if (doc->free_item == 0 || doc->nfinders > 0)
     return staged;
   gs_ix ix = gs_item_new_reserved(doc);
   gs_item_free(doc, staged);
@@ -44,6 +44,35 @@ static void cut_at_origins(gesso_doc *doc, const gs_item *in)
     (void)gs_clean_end(doc, origin);
   if (in->right_origin.client != 0)
     (void)gs_clean_start(doc, in->right_origin);
+}
+
+/* Integrates a struct for which that is a matter of links: what it was inserted between is known (see update.h), still
+ * begins and ends there, and has nothing between. False, and nothing has changed: it is for integrate_in. */
+static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix)
+{
+  enum { USUAL = 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
+  gs_item *it = &doc->items[ix];
+  unsigned kind = gs_kind(it);
+  uint32_t client = gs_client_of(it);
+  gs_ix left = it->left, right = it->right;
+  if ((USUAL >> kind & 1) == 0 || (it->head & (GS_IN_PARENT | GS_IN_KNOWN)) != 0 || doc->clients[client].clock != it->clock)
+    return false;
+  const gs_item *l = &doc->items[left], *r = &doc->items[right]; /* [0] is none */
+  if (it->origin.client != 0 && (left == 0 || l->clock + l->len - 1 != it->origin.clock || gs_kind(l) == GS_GC))
+    return false;
+  if (it->right_origin.client != 0 && (right == 0 || r->clock != it->right_origin.clock || gs_kind(r) == GS_GC))
+    return false;
+  if (left == 0 ? r->left != 0 : l->right != right)
+    return false;
+  uint32_t slot = left != 0 ? l->slot : r->slot;
+  gs_txn_touch_reserved(doc, client);
+  if (kind != GS_DELETED) {
+    gesso_bytes content = gs_in_content(doc, up, ix);
+    it->head &= ~(uint32_t)GS_IN_MADE;
+    gs_content_set_reserved(doc, it, content);
+  }
+  gs_integrate_behind(doc, ix, slot, left);
+  return true;
 }
 
 static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
@@ -109,16 +138,6 @@ static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
   else if (kind != GS_DELETED)
     set_content(doc, it, content, offset);
   gs_integrate(doc, ix, slot, left, right);
-}
-
-static void start_finders(gs_plan *p)
-{
-  gesso_doc *doc = p->doc;
-  for (uint32_t i = 0; i < p->ninvolved; i++) {
-    const gs_client *c = &doc->clients[p->involved[i]];
-    if (c->appends >= FINDER_MIN)
-      gs_finder_start(doc, p->involved[i], c->appends, c->sim);
-  }
 }
 
 /* Of the copies of what waits next the merge kept one, which may be another than the one the plan looked at. */
@@ -190,11 +209,14 @@ static void put_aside(gs_plan *p)
 static void execute(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
-  start_finders(p);
-  for (gs_ix ix = p->order.head, next; ix != 0; ix = next) {
-    next = doc->items[ix].right;
-    integrate_in(doc, &p->up, ix);
-  }
+  /* Without finders structs may be put elsewhere, and crowds want to know of each. */
+  bool usual = doc->nfinders > 0 && doc->ncrowds == 0;
+  for (uint32_t i = 0; i < p->nrows; i++)
+    for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
+      if (!usual || !integrate_usual(doc, &p->up, ix)) {
+        integrate_in(doc, &p->up, ix);
+        usual = usual && doc->ncrowds == 0;
+      }
   delete_all(p);
   gs_finders_stop(doc);
   put_aside(p);
@@ -226,7 +248,8 @@ static void execute_kept_copies(gs_plan *p)
   { { &(p)->up.dels.v, &(p)->up.dels.cap, sizeof(gs_range) },                                                          \
     { &(p)->up.clients, &(p)->up.clients_cap, sizeof(uint32_t) },                                                      \
     { &(p)->ready, &(p)->ready_cap, sizeof(uint32_t) },                                                                \
-    { &(p)->involved, &(p)->involved_cap, sizeof(uint32_t) } }
+    { &(p)->involved, &(p)->involved_cap, sizeof(uint32_t) },                                                          \
+    { &(p)->rows, &(p)->rows_cap, sizeof(gs_row) } }
 
 typedef struct array_ref {
   void *v; /* of any pointer */

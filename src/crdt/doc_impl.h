@@ -209,12 +209,13 @@ typedef struct gs_txn {
   gesso_buffer origin;
 } gs_txn;
 
-/* structs.h */
+/* finder.h */
 typedef struct gs_finder {
   uint32_t client;
+  uint32_t base;  /* the first clock it is for */
   uint32_t shift;
   uint32_t n;
-  gs_ix *v;        /* the item that has the first clock of each stretch of 1 << shift clocks */
+  gs_ix *v;       /* the item that has the first clock of each stretch of 1 << shift clocks; 0: none is known */
 } gs_finder;
 
 typedef struct gs_text_block {
@@ -235,6 +236,7 @@ enum {
   GS_SCRATCH_CLIENTS,
   GS_SCRATCH_READY,
   GS_SCRATCH_INVOLVED,
+  GS_SCRATCH_ROWS,
   GS_SCRATCHES
 };
 typedef struct gs_scratch {
@@ -442,9 +444,20 @@ void gs_doc_new_client_id(gesso_doc *doc);
 
 /* --- txn.c --- */
 
-void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client);
+void gs_txn_touch_first_reserved(gesso_doc *doc, uint32_t client);
+static inline void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
+{
+  if (doc->clients[client].epoch != doc->txn.epoch)
+    gs_txn_touch_first_reserved(doc, client);
+}
+void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key);
 /* Notes that the sequence (key 0) or a key of a type changed (Yjs: addChangedTypeToTransaction). Never fails. */
-void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key);
+static inline void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
+{
+  const gs_type *t = &doc->types[type];
+  if (doc->tracks || (!t->fmt_listed && (t->kind == GESSO_TEXT || t->kind == GESSO_XML_TEXT)))
+    gs_txn_note_changed(doc, type, key);
+}
 void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
 void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock);
 static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)

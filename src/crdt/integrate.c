@@ -1,8 +1,7 @@
 /* YATA: where a new item goes among items that were inserted concurrently at the same place. */
 #include "crdt/content.h"
 #include "crdt/crowd.h"
-#include "crdt/ops.h"
-#include "crdt/seq.h"
+#include "crdt/integrate.h"
 
 /* Where does `self` go?
  *
@@ -105,55 +104,17 @@ static gs_crowd *crowd_at(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix lef
 void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix right)
 {
   gs_item *it = &doc->items[ix];
-  gs_slot *slot = &doc->slots[slot_ix];
   bool conflict = left == 0 ? right == 0 || doc->items[right].left != 0 : doc->items[left].right != right;
   uint32_t near = 0, steps = 0;
   gs_ix from = left;
   if (conflict)
     left = find_place(doc, it, slot_ix, left, right, crowd_at(doc, slot_ix, it->origin, left), &near, &steps);
-  it->slot = slot_ix;
-  it->left = left;
-  if (left != 0) {
-    it->right = doc->items[left].right;
-    doc->items[left].right = ix;
-  } else {
-    it->right = slot->head;
-    slot->head = ix;
-  }
-  uint32_t type = slot->type, key = slot->key;
-  if (it->right != 0)
-    doc->items[it->right].left = ix;
-  else
-    slot->tail = ix;
-  if (key != 0 && it->right == 0 && it->left != 0 && !gs_is_deleted(&doc->items[it->left]))
-    gs_item_delete(doc, it->left); /* the new item is the value of this key now */
-  gs_structs_append_reserved(doc, gs_client_of(it), ix);
+  gs_integrate_behind(doc, ix, slot_ix, left);
   gs_crowd *crowd = crowd_at(doc, slot_ix, it->origin, from);
   if (crowd != NULL)
     gs_crowd_add(doc, crowd, it, near);
   else if (steps >= doc->crowd_min)
     gs_crowd_make(doc, slot_ix, it->origin, from);
-  unsigned kind = gs_kind(it);
-  if (kind == GS_DELETED) {
-    it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;
-    doc->ndeleted++;
-    gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
-  } else if (kind == GS_FORMAT) {
-    doc->types[type].has_formatting = true;
-  } else if (kind == GS_TYPE) {
-    doc->types[it->c.type].item = ix;
-  }
-  if (key == 0) {
-    doc->types[type].length += gs_visible_len(it);
-    if (doc->types[type].index != NULL)
-      gs_seq_inserted(doc, type, ix);
-  }
-  gs_txn_changed(doc, type, key);
-  it = &doc->items[ix];
-  gs_ix holder = doc->types[type].item;
-  if (!gs_is_deleted(it) &&
-      ((holder != 0 && gs_is_deleted(&doc->items[holder])) || (key != 0 && it->right != 0)))
-    gs_item_delete(doc, ix);
 }
 
 void gs_integrate_gc(gesso_doc *doc, gs_ix ix, uint32_t client, uint32_t len)

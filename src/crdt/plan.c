@@ -20,14 +20,27 @@ void gs_plan_push_ready(gs_plan *p, uint32_t client)
   (void)push(p, &p->ready, &p->nready, &p->ready_cap, client);
 }
 
-static inline void link_in(gs_plan *p, gs_in_list *list, gs_ix ix)
+static inline void put_by(gs_plan *p, gs_ix ix)
 {
   p->doc->items[ix].right = 0;
-  if (list->head == 0)
-    list->head = ix;
+  if (p->passed.head == 0)
+    p->passed.head = ix;
   else
-    p->doc->items[list->tail].right = ix;
-  list->tail = ix;
+    p->doc->items[p->passed.tail].right = ix;
+  p->passed.tail = ix;
+}
+
+static void add_row(gs_plan *p, gs_ix first, gs_ix end)
+{
+  if (p->nrows > 0 && p->rows[p->nrows - 1].end == first) {
+    p->rows[p->nrows - 1].end = end;
+    return;
+  }
+  if (p->nrows == p->rows_cap && !gs_grow(p->doc->alloc, &p->rows, &p->rows_cap, (size_t)p->nrows + 1, sizeof(gs_row))) {
+    p->nomem = true;
+    return;
+  }
+  p->rows[p->nrows++] = (gs_row){ first, end };
 }
 
 gs_client *gs_plan_client(gs_plan *p, uint32_t client)
@@ -126,7 +139,7 @@ static gs_ix next_struct(gs_plan *p, uint32_t client)
       return c->in_first;
     }
     if (end <= c->sim)
-      link_in(p, &p->passed, c->in_first++);
+      put_by(p, c->in_first++);
     else if (in->clock <= c->sim)
       fresh = c->in_first;
     else
@@ -167,24 +180,18 @@ static void plan_row(gs_plan *p, uint32_t client)
 {
   gesso_doc *doc = p->doc;
   gs_client *c = &doc->clients[client];
-  gs_ix ix = c->in_first, tail = p->order.tail;
+  gs_ix ix = c->in_first;
   if (c->waiters != 0 || (c->pending > 0 && !p->update_only))
     return;
   for (; ix < c->in_end; ix++) {
-    gs_item *in = &doc->items[ix];
+    const gs_item *in = &doc->items[ix];
     if (in->clock != c->sim || !is_there(p, client, in->origin) || !is_there(p, client, in->right_origin))
       break;
-    if (tail != 0)
-      doc->items[tail].right = ix;
-    else
-      p->order.head = ix;
-    tail = ix;
     c->sim += in->len;
   }
   if (ix == c->in_first)
     return;
-  doc->items[tail].right = 0;
-  p->order.tail = tail;
+  add_row(p, c->in_first, ix);
   c->appends += ix - c->in_first;
   c->in_first = ix;
 }
@@ -207,7 +214,7 @@ static void plan_client(gs_plan *p, uint32_t client)
     gs_id dep;
     if (gs_plan_blocks(p, in, &dep)) {
       if (known) {
-        link_in(p, &p->passed, c->in_first++);
+        put_by(p, c->in_first++);
         continue;
       }
       if (waited)
@@ -217,7 +224,7 @@ static void plan_client(gs_plan *p, uint32_t client)
     }
     if (!waited)
       c->in_first++;
-    link_in(p, &p->order, ix);
+    add_row(p, ix, ix + 1);
     if (known)
       continue;
     c->sim = in->clock + in->len;
@@ -299,7 +306,7 @@ void gs_plan_restart(gs_plan *p)
   gesso_doc *doc = p->doc;
   gs_update_forget(doc, &p->up);
   gs_update_begin(doc, &p->up, (gesso_bytes){ NULL, 0 });
-  p->up.nclients = p->up.dels.n = p->ninvolved = 0;
-  p->order = p->passed = (gs_in_list){ 0, 0 };
+  p->up.nclients = p->up.dels.n = p->ninvolved = p->nrows = 0;
+  p->passed = (gs_in_list){ 0, 0 };
   p->epoch = ++doc->plan_epoch;
 }

@@ -20,6 +20,11 @@ static inline gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *u
   return (gesso_bytes){ from + in->c.at, in->c.bytes };
 }
 
+/* Staged structs that stand one after the other and are integrated so. */
+typedef struct gs_row {
+  gs_ix first, end;
+} gs_row;
+
 /* Staged structs, linked by `right`. */
 typedef struct gs_in_list {
   gs_ix head, tail;
@@ -28,7 +33,8 @@ typedef struct gs_in_list {
 typedef struct gs_plan {
   gesso_doc *doc;
   gs_update up;       /* staged structs; those that came from pending are behind its own */
-  gs_in_list order;   /* in order of integration */
+  gs_row *rows;       /* in order of integration */
+  uint32_t nrows, rows_cap;
   gs_in_list passed;  /* nothing comes of these */
   uint32_t *ready;    /* clients to look at */
   uint32_t nready, ready_cap;
@@ -41,6 +47,19 @@ typedef struct gs_plan {
   size_t bytes;       /* of the update */
   bool nomem;
 } gs_plan;
+
+/* Goes through all that is planned, in order; 0 at the end. *row is the cursor's. */
+static inline gs_ix gs_plan_first(const gs_plan *p, uint32_t *row)
+{
+  *row = 0;
+  return p->nrows > 0 ? p->rows[0].first : 0;
+}
+static inline gs_ix gs_plan_next(const gs_plan *p, uint32_t *row, gs_ix ix)
+{
+  if (ix + 1 < p->rows[*row].end)
+    return ix + 1;
+  return ++*row < p->nrows ? p->rows[*row].first : 0;
+}
 
 /* Makes the plan for the decoded update. `all`: the links of who waits for whom are not to be trusted. Failure is
  * p->nomem. */
@@ -59,7 +78,8 @@ uint32_t gs_waiting_at(const gesso_doc *doc, uint32_t client, uint32_t clock);
 /* Whether a struct misses one that it depends on, and which. */
 bool gs_plan_blocks(const gs_plan *p, const gs_item *in, gs_id *dep);
 
-/* Reserves everything that carrying out the plan can need: reserve.c. */
+/* Reserves everything that carrying out the plan can need: reserve.c. Starts the finders (finder.h), which
+ * stay when it succeeds. */
 GESSO_MUST_USE gesso_status gs_plan_reserve(gs_plan *p, const char **why);
 
 #endif

@@ -21,7 +21,8 @@ static bool unpack_around(gesso_doc *doc, gs_id id, bool origin)
 static bool unpack(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
-  for (gs_ix ix = p->order.head; ix != 0 && doc->nruns > 0; ix = doc->items[ix].right) {
+  uint32_t row = 0;
+  for (gs_ix ix = gs_plan_first(p, &row); ix != 0 && doc->nruns > 0; ix = gs_plan_next(p, &row, ix)) {
     const gs_item in = doc->items[ix];
     gs_id origin = gs_in_origin(&in), parent = gs_in_parent(&in);
     if (!unpack_around(doc, origin, true) || !unpack_around(doc, in.right_origin, false))
@@ -84,42 +85,75 @@ typedef struct need {
   size_t late, late_dels;
 } need;
 
+/* Where an item begins or ends with that id among what the finders know: nothing is cut there. */
+static inline gs_ix ends_with(const gesso_doc *doc, gs_id id)
+{
+  gs_ix ix = gs_finder_look(doc, id);
+  return ix != 0 && doc->items[ix].clock + doc->items[ix].len - 1 == id.clock ? ix : 0;
+}
+
+static inline gs_ix begins_with(const gesso_doc *doc, gs_id id)
+{
+  gs_ix ix = gs_finder_look(doc, id);
+  return ix != 0 && doc->items[ix].clock == id.clock ? ix : 0;
+}
+
+typedef struct last_seen {
+  const gs_item *before;   /* that spelled its parent out */
+  gs_id left, right; /* the last cuts: many may be at one place */
+} last_seen;
+
+/* Counts the struct, and notes what it was inserted between where that is known: see update.h. */
+static inline void count_struct(gs_plan *p, need *n, gs_ix ix, bool first, last_seen *last)
+{
+  gesso_doc *doc = p->doc;
+  gs_item *in = &doc->items[ix];
+  unsigned kind = gs_kind(in);
+  if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
+    doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
+  bool parent = (in->head & GS_IN_PARENT) != 0;
+  gs_id origin = gs_in_origin(in);
+  gs_ix left = 0, right = 0;
+  if (origin.client != 0) {
+    /* An origin that is the struct before this one ends where that one ends. */
+    if (origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) {
+      left = first || gs_client_of(in - 1) != gs_client_of(in) || in[-1].clock + in[-1].len != in->clock ? 0 : ix - 1;
+    } else if ((left = ends_with(doc, origin)) == 0 && !gs_id_eq(origin, last->left)) {
+      last->left = origin;
+      will_cut(p, origin.client, 1);
+    }
+  }
+  if (in->right_origin.client != 0 && (right = begins_with(doc, in->right_origin)) == 0 &&
+      !gs_id_eq(in->right_origin, last->right)) {
+    last->right = in->right_origin;
+    will_cut(p, in->right_origin.client, 1);
+  }
+  if (in->head & GS_IN_KNOWN)
+    return;
+  n->appends++;
+  if (kind == GS_TYPE)
+    n->nested++;
+  else if (in->c.bytes > GS_INLINE_MAX)
+    n->text += in->c.bytes;
+  if (!parent) {
+    in->left = left;
+    in->right = right;
+    return;
+  }
+  bool same = last->before != NULL && last->before->left == in->left && gs_id_eq(last->before->origin, in->origin);
+  n->roots += in->left != 0 && doc->keys[in->left].root == 0 && !same;
+  n->slots += !same || last->before->slot != in->slot;
+  n->keys += in->slot != 0;
+  last->before = in;
+}
+
 static void count_order(gs_plan *p, need *n)
 {
   gesso_doc *doc = p->doc;
-  const gs_item *before = NULL;
-  gs_id cut_left = { 0, 0 }, cut_right = { 0, 0 }; /* the last of them: many may be at one place */
-  for (gs_ix ix = p->order.head; ix != 0; ix = doc->items[ix].right) {
-    const gs_item *in = &doc->items[ix];
-    unsigned kind = gs_kind(in);
-    gs_id origin = gs_in_origin(in);
-    if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
-      doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
-    /* An origin that is the struct before this one ends where that one ends. */
-    if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&
-        !gs_id_eq(origin, cut_left)) {
-      cut_left = origin;
-      will_cut(p, origin.client, 1);
-    }
-    if (in->right_origin.client != 0 && !gs_id_eq(in->right_origin, cut_right)) {
-      cut_right = in->right_origin;
-      will_cut(p, in->right_origin.client, 1);
-    }
-    if (in->head & GS_IN_KNOWN)
-      continue;
-    n->appends++;
-    if (kind == GS_TYPE)
-      n->nested++;
-    else if (in->c.bytes > GS_INLINE_MAX)
-      n->text += in->c.bytes;
-    if (in->head & GS_IN_PARENT) {
-      bool same = before != NULL && before->left == in->left && gs_id_eq(before->origin, in->origin);
-      n->roots += in->left != 0 && doc->keys[in->left].root == 0 && !same;
-      n->slots += !same || before->slot != in->slot;
-      n->keys += in->slot != 0;
-      before = in;
-    }
-  }
+  last_seen last = { NULL, { 0, 0 }, { 0, 0 } };
+  for (uint32_t i = 0; i < p->nrows; i++)
+    for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
+      count_struct(p, n, ix, ix == p->rows[i].first, &last);
   n->roots = GS_MIN(n->roots, doc->nkeys);
   n->types = n->nested + n->roots;
   n->slots = GS_MIN(n->slots, (doc->ntypes + n->types) * (GS_MIN(n->keys, doc->nkeys) + 1));
@@ -196,13 +230,14 @@ static bool reserve_all(gs_plan *p, const need *n)
   return true;
 }
 
-gesso_status gs_plan_reserve(gs_plan *p, const char **why)
+static gesso_status reserve(gs_plan *p, const char **why)
 {
   gesso_doc *doc = p->doc;
   need n = { .staged = p->up.end - p->up.first };
   *why = "out of memory";
   if (p->nomem || !unpack(p))
     return GESSO_E_NOMEM;
+  gs_finders_start(p);
   count_order(p, &n);
   for (uint32_t i = 0; i < p->up.nclients; i++) {
     const gs_client *c = &doc->clients[p->up.clients[i]];
@@ -225,4 +260,12 @@ gesso_status gs_plan_reserve(gs_plan *p, const char **why)
     return GESSO_E_LIMIT;
   }
   return reserve_all(p, &n) ? GESSO_OK : GESSO_E_NOMEM;
+}
+
+gesso_status gs_plan_reserve(gs_plan *p, const char **why)
+{
+  gesso_status st = reserve(p, why);
+  if (st != GESSO_OK)
+    gs_finders_stop(p->doc);
+  return st;
 }

@@ -226,46 +226,6 @@ size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
   return n;
 }
 
-void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t end_clock)
-{
-  uint32_t shift = 0;
-  while (end_clock >> shift > structs)
-    shift++;
-  uint32_t n = (end_clock >> shift) + 1, at = GS_MAX(doc->nfinders, 1);
-  if (!gs_grow(doc->alloc, &doc->finders, &doc->finders_cap, (size_t)at + 1, sizeof *doc->finders))
-    return;
-  gs_ix *v = gs_alloc_zero(doc->alloc, n * sizeof *v);
-  if (v == NULL)
-    return;
-  doc->finders[at] = (gs_finder){ client, shift, n, v };
-  doc->nfinders = at + 1;
-  doc->clients[client].finder = at;
-}
-
-void gs_finders_stop(gesso_doc *doc)
-{
-  for (uint32_t i = 1; i < doc->nfinders; i++) {
-    gs_finder *f = &doc->finders[i];
-    doc->clients[f->client].finder = 0;
-    gs_free(doc->alloc, f->v, f->n * sizeof *f->v);
-  }
-  gs_free(doc->alloc, doc->finders, doc->finders_cap * sizeof *doc->finders);
-  doc->finders = NULL;
-  doc->nfinders = doc->finders_cap = 0;
-}
-
-static void finder_add(gs_finder *f, const gs_item *it, gs_ix ix)
-{
-  uint32_t first = (it->clock + (1u << f->shift) - 1) >> f->shift;
-  uint32_t last = (it->clock + it->len - 1) >> f->shift;
-  if (first == last && first < f->n) {
-    f->v[first] = ix;
-    return;
-  }
-  for (uint32_t i = first; i <= last && i < f->n; i++)
-    f->v[i] = ix;
-}
-
 void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
 {
   gs_client *c = &doc->clients[client];
@@ -283,8 +243,6 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
     c->rank = ++doc->nranks;
   ch->v[ch->n++] = ix;
   c->clock += it->len;
-  if (c->finder != 0)
-    finder_add(&doc->finders[c->finder], it, ix);
   doc->nstructs++;
 }
 

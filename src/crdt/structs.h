@@ -5,7 +5,7 @@
 #ifndef GS_CRDT_STRUCTS_H
 #define GS_CRDT_STRUCTS_H
 
-#include "crdt/doc_impl.h"
+#include "crdt/finder.h"
 
 /* The index of a client id, made when there is none. 0: memory is short or GS_CLIENTS_MAX is reached. */
 uint32_t gs_client_ix(gesso_doc *doc, uint64_t id);
@@ -41,32 +41,6 @@ static inline gs_ix gs_struct_last(const gesso_doc *doc, uint32_t client)
 {
   const gs_chunk *last = &doc->clients[client].chunks[doc->clients[client].nchunks - 1];
   return last->v[last->n - 1];
-}
-
-/* While a large update is integrated: an item for every few clocks of the clients that have much of it, so that a
- * look-up is a step or two and not a search. Failing to get memory for it is no failure. */
-void gs_finder_start(gesso_doc *doc, uint32_t client, uint32_t structs, uint32_t end_clock);
-void gs_finders_stop(gesso_doc *doc);
-
-/* The item with that clock if the finder knows, or 0. */
-static inline gs_ix gs_finder_look(const gesso_doc *doc, gs_id id)
-{
-  uint32_t finder = doc->clients[id.client].finder;
-  if (finder == 0)
-    return 0;
-  const gs_finder *f = &doc->finders[finder];
-  if (id.clock >> f->shift >= f->n)
-    return 0;
-  gs_ix ix = f->v[id.clock >> f->shift];
-  /* Structs that came one after the other are items one after the other, as long as nothing was cut. */
-  for (gs_ix end = ix + 8; ix != 0 && ix < end && ix < doc->nitems; ix++) {
-    const gs_item *it = &doc->items[ix];
-    if (gs_client_of(it) != id.client || gs_kind(it) == GS_FREE || it->clock > id.clock)
-      return 0;
-    if (id.clock - it->clock < it->len)
-      return ix;
-  }
-  return 0;
 }
 
 static inline gs_ix gs_struct_of(const gesso_doc *doc, gs_id id)

@@ -10,22 +10,18 @@
 
 #include <stdlib.h>
 
-void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
+void gs_txn_touch_first_reserved(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
-  if (c->epoch == doc->txn.epoch)
-    return;
   c->epoch = doc->txn.epoch;
   c->before = c->clock;
   doc->txn.touched[doc->txn.ntouched++] = client;
 }
 
-void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
+void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 {
   gs_type *t = &doc->types[type];
   bool clean = (t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed;
-  if (clean && !doc->tracks)
-    return;
   if (t->item != 0) {
     /* A type that was made in this transaction did not change, it was added. */
     const gs_item *it = &doc->items[t->item];
