@@ -46,25 +46,37 @@ static void cut_at_origins(gesso_doc *doc, const gs_item *in)
     (void)gs_clean_start(doc, in->right_origin);
 }
 
-/* Integrates a struct for which that is a matter of links: what it was inserted between is known (see update.h), still
- * begins and ends there, and has nothing between. False, and nothing has changed: it is for integrate_in. */
+static inline bool begins_at(const gs_item *it, gs_id id)
+{
+  return gs_client_of(it) == id.client && it->clock == id.clock && gs_kind(it) != GS_GC;
+}
+
+/* Integrates a struct for which that is a matter of links: what it was inserted between begins and ends there, and has
+ * nothing between. False, and nothing has changed: it is for integrate_in. There must be finders: it stays in its place. */
 static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix)
 {
   enum { USUAL = 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
   gs_item *it = &doc->items[ix];
   unsigned kind = gs_kind(it);
   uint32_t client = gs_client_of(it);
-  gs_ix left = it->left, right = it->right;
   if ((USUAL >> kind & 1) == 0 || (it->head & (GS_IN_PARENT | GS_IN_KNOWN)) != 0 || doc->clients[client].clock != it->clock)
     return false;
-  const gs_item *l = &doc->items[left], *r = &doc->items[right]; /* [0] is none */
-  if (it->origin.client != 0 && (left == 0 || l->clock + l->len - 1 != it->origin.clock || gs_kind(l) == GS_GC))
+  gs_ix left = 0, next;
+  if (it->origin.client != 0) {
+    left = it->origin.client == client && it->origin.clock + 1 == it->clock ? gs_struct_last(doc, client)
+                                                                            : gs_finder_look(doc, it->origin);
+    const gs_item *l = &doc->items[left];
+    if (left == 0 || l->clock + l->len - 1 != it->origin.clock || gs_kind(l) == GS_GC || l->right == GS_PACKED)
+      return false;
+    next = l->right;
+  } else {
+    next = gs_finder_look(doc, it->right_origin);
+    if (next == 0 || doc->items[next].left != 0)
+      return false;
+  }
+  if (next == 0 ? it->right_origin.client != 0 : !begins_at(&doc->items[next], it->right_origin))
     return false;
-  if (it->right_origin.client != 0 && (right == 0 || r->clock != it->right_origin.clock || gs_kind(r) == GS_GC))
-    return false;
-  if (left == 0 ? r->left != 0 : l->right != right)
-    return false;
-  uint32_t slot = left != 0 ? l->slot : r->slot;
+  uint32_t slot = doc->items[left != 0 ? left : next].slot;
   gs_txn_touch_reserved(doc, client);
   if (kind != GS_DELETED) {
     gesso_bytes content = gs_in_content(doc, up, ix);
@@ -160,6 +172,20 @@ static void wait_for_kept_copy(gs_plan *p, uint32_t client)
     doc->pending->look_at_all = true;
 }
 
+/* The first of these clocks that finders do not know to be deleted: the structs of a state mostly are already. */
+static uint32_t past_deleted(const gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
+{
+  gs_ix ix = gs_finder_look(doc, (gs_id){ client, at });
+  for (; ix != 0 && at < end && ix < doc->nitems; ix++) {
+    const gs_item *it = &doc->items[ix];
+    if (gs_client_of(it) != client || it->clock > at || it->clock + it->len <= at || it->clock >= doc->clients[client].clock ||
+        !gs_is_deleted(it))
+      break;
+    at = it->clock + it->len;
+  }
+  return at;
+}
+
 static void delete_all(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
@@ -167,7 +193,7 @@ static void delete_all(gs_plan *p)
     gs_range r = p->up.dels.v[i];
     uint32_t state = doc->clients[r.client].clock, end = r.clock + r.len;
     if (r.clock < state)
-      gs_delete_range(doc, r.client, r.clock, GS_MIN(end, state));
+      gs_delete_range(doc, r.client, past_deleted(doc, r.client, r.clock, end), GS_MIN(end, state));
     if (end > state)
       gs_pending_add_delete_reserved(doc, (gs_range){ r.client, GS_MAX(r.clock, state), end - GS_MAX(r.clock, state) });
   }

@@ -210,12 +210,16 @@ typedef struct gs_txn {
 } gs_txn;
 
 /* finder.h */
+typedef struct gs_finder_word {
+  uint64_t begins; /* for 64 clocks a bit for each at which a struct begins */
+  gs_ix before;    /* the last struct that begins before them */
+} gs_finder_word;
+
 typedef struct gs_finder {
   uint32_t client;
-  uint32_t base;  /* the first clock it is for */
-  uint32_t shift;
-  uint32_t n;
-  gs_ix *v;       /* the item that has the first clock of each stretch of 1 << shift clocks; 0: none is known */
+  uint32_t base; /* the first clock it is for */
+  uint32_t n, filled;
+  gs_finder_word *v;
 } gs_finder;
 
 typedef struct gs_text_block {

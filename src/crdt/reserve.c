@@ -85,48 +85,28 @@ typedef struct need {
   size_t late, late_dels;
 } need;
 
-/* Where an item begins or ends with that id among what the finders know: nothing is cut there. */
-static inline gs_ix ends_with(const gesso_doc *doc, gs_id id)
-{
-  gs_ix ix = gs_finder_look(doc, id);
-  return ix != 0 && doc->items[ix].clock + doc->items[ix].len - 1 == id.clock ? ix : 0;
-}
-
-static inline gs_ix begins_with(const gesso_doc *doc, gs_id id)
-{
-  gs_ix ix = gs_finder_look(doc, id);
-  return ix != 0 && doc->items[ix].clock == id.clock ? ix : 0;
-}
-
 typedef struct last_seen {
-  const gs_item *before;   /* that spelled its parent out */
-  gs_id left, right; /* the last cuts: many may be at one place */
+  const gs_item *before; /* that spelled its parent out */
+  gs_id left, right;     /* the last cuts: many may be at one place */
 } last_seen;
 
-/* Counts the struct, and notes what it was inserted between where that is known: see update.h. */
-static inline void count_struct(gs_plan *p, need *n, gs_ix ix, bool first, last_seen *last)
+static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
 {
   gesso_doc *doc = p->doc;
-  gs_item *in = &doc->items[ix];
+  const gs_item *in = &doc->items[ix];
   unsigned kind = gs_kind(in);
+  gs_id origin = gs_in_origin(in), right = in->right_origin;
   if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
     doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
-  bool parent = (in->head & GS_IN_PARENT) != 0;
-  gs_id origin = gs_in_origin(in);
-  gs_ix left = 0, right = 0;
-  if (origin.client != 0) {
-    /* An origin that is the struct before this one ends where that one ends. */
-    if (origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) {
-      left = first || gs_client_of(in - 1) != gs_client_of(in) || in[-1].clock + in[-1].len != in->clock ? 0 : ix - 1;
-    } else if ((left = ends_with(doc, origin)) == 0 && !gs_id_eq(origin, last->left)) {
-      last->left = origin;
-      will_cut(p, origin.client, 1);
-    }
+  /* An origin that is the struct before this one ends where that one ends. */
+  if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&
+      !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left)) {
+    last->left = origin;
+    will_cut(p, origin.client, 1);
   }
-  if (in->right_origin.client != 0 && (right = begins_with(doc, in->right_origin)) == 0 &&
-      !gs_id_eq(in->right_origin, last->right)) {
-    last->right = in->right_origin;
-    will_cut(p, in->right_origin.client, 1);
+  if (right.client != 0 && !gs_finder_begins(doc, right) && !gs_id_eq(right, last->right)) {
+    last->right = right;
+    will_cut(p, right.client, 1);
   }
   if (in->head & GS_IN_KNOWN)
     return;
@@ -135,11 +115,8 @@ static inline void count_struct(gs_plan *p, need *n, gs_ix ix, bool first, last_
     n->nested++;
   else if (in->c.bytes > GS_INLINE_MAX)
     n->text += in->c.bytes;
-  if (!parent) {
-    in->left = left;
-    in->right = right;
+  if ((in->head & GS_IN_PARENT) == 0)
     return;
-  }
   bool same = last->before != NULL && last->before->left == in->left && gs_id_eq(last->before->origin, in->origin);
   n->roots += in->left != 0 && doc->keys[in->left].root == 0 && !same;
   n->slots += !same || last->before->slot != in->slot;
@@ -153,7 +130,7 @@ static void count_order(gs_plan *p, need *n)
   last_seen last = { NULL, { 0, 0 }, { 0, 0 } };
   for (uint32_t i = 0; i < p->nrows; i++)
     for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
-      count_struct(p, n, ix, ix == p->rows[i].first, &last);
+      count_struct(p, n, ix, &last);
   n->roots = GS_MIN(n->roots, doc->nkeys);
   n->types = n->nested + n->roots;
   n->slots = GS_MIN(n->slots, (doc->ntypes + n->types) * (GS_MIN(n->keys, doc->nkeys) + 1));
@@ -165,10 +142,12 @@ static void count_deletes(gs_plan *p, need *n)
   for (uint32_t i = 0; i < p->up.dels.n; i++) {
     gs_range r = p->up.dels.v[i];
     const gs_client *c = &doc->clients[r.client];
-    uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock;
-    if (r.clock < state)
-      will_cut(p, r.client, 2);
-    n->late_dels += r.clock + r.len > state;
+    uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock, end = r.clock + r.len;
+    if (r.clock < state && !gs_finder_begins(doc, (gs_id){ r.client, r.clock }))
+      will_cut(p, r.client, 1);
+    if (end < state && !gs_finder_begins(doc, (gs_id){ r.client, end }))
+      will_cut(p, r.client, 1);
+    n->late_dels += end > state;
   }
 }
 

@@ -103,13 +103,28 @@ static void unpack_types(gesso_doc *doc)
   }
 }
 
+/* gs_structs_find, from a place at or before it that is mostly near. */
+static gs_pos find_on(const gesso_doc *doc, uint32_t client, uint32_t clock, gs_pos p)
+{
+  for (int steps = 0; steps < 4; steps++) {
+    const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
+    if (clock - it->clock < it->len)
+      return p;
+    if (!gs_pos_next(doc, client, &p))
+      break;
+  }
+  return gs_structs_find(doc, client, clock);
+}
+
 static void collect(gesso_doc *doc)
 {
   if (doc->nruns > 0 && (doc->flags & GESSO_DOC_NO_GC) == 0)
     unpack_types(doc);
+  gs_pos p = { 0, 0 };
   for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
     gs_range r = doc->txn.dels.v[i];
-    gs_pos p = gs_structs_find(doc, r.client, r.clock);
+    p = i > 0 && r.client == doc->txn.dels.v[i - 1].client ? find_on(doc, r.client, r.clock, p)
+                                                          : gs_structs_find(doc, r.client, r.clock);
     do {
       gs_ix ix = gs_struct_at(doc, r.client, p);
       gs_item *it = &doc->items[ix];

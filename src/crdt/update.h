@@ -24,8 +24,7 @@
  *   origin   is, with GS_IN_PARENT, the item that holds the parent type
  *   left     is then the name (a key) of the root that is the parent instead; 0: origin is it
  *   slot     is then the key of a map; 0: none
- *   left, right  are, once the plan is made and without GS_IN_PARENT, what it was inserted between, where finders knew
- *            (reserve.c); 0: not known. Of what the plan passes by, right is the next one in a list
+ *   right    is the next one in the list of what the plan passes by
  *   c        says where the content is, see gs_in_content in plan.h; GS_TYPE: at is the key of its name, bytes its kind
  *
  * So a struct costs its 48 bytes once, however many an update of a few bytes declares. */

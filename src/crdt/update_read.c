@@ -179,44 +179,82 @@ void gs_read_struct(gs_reader *rd, gesso_doc *doc, uint32_t client, uint32_t clo
 
 /* --- the usual structs, read with few branches --- */
 
-/* A client id as it stood in the update last: comparing its bytes saves reading it. n == 0: there was none yet. */
+/* A client id as it stood in the update last: comparing its bytes saves reading it. At first that is one that no client
+ * has, 8 bytes that do not end a number. */
 typedef struct seen {
   uint64_t bytes, mask;
-  uint32_t ix;
+  uint32_t ix; /* 0: none */
   unsigned n;
 } seen;
 
-static unsigned client_at(const uint8_t *p, gesso_doc *doc, seen *s, uint32_t *ix)
+#define SEEN_NONE { 0x8080808080808080u, UINT64_MAX, 0, 0 }
+
+static bool see(const uint8_t *p, gesso_doc *doc, seen *s)
 {
-  uint64_t bytes, id;
-  memcpy(&bytes, p, 8);
-  if (s->n != 0 && ((bytes ^ s->bytes) & s->mask) == 0) {
-    *ix = s->ix;
-    return s->n;
-  }
+  uint64_t id, mask = 0;
   unsigned n = gs_varuint_at(p, &id);
-  if (n == 0 || (*ix = gs_client_ix(doc, id)) == 0)
-    return 0;
-  uint64_t mask = 0;
+  uint32_t ix = n != 0 ? gs_client_ix(doc, id) : 0;
+  if (ix == 0)
+    return false;
   memset(&mask, 0xff, n);
-  *s = (seen){ bytes, mask, *ix, n };
-  return n;
+  *s = (seen){ .mask = mask, .ix = ix, .n = n };
+  memcpy(&s->bytes, p, n);
+  return true;
+}
+
+/* A number of up to 4 bytes, most of which end with the first, second or third. Returns its length, 0: it is longer. */
+static inline unsigned clock_at(const uint8_t *p, uint32_t *value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  uint32_t w;
+  memcpy(&w, p, 4);
+  uint32_t ends = ~w & 0x80808080u;
+  w &= ends ^ (ends - 1);
+  *value = (w & 0x7f) | (w >> 1 & 0x3f80) | (w >> 2 & 0x1fc000) | (w >> 3 & 0xfe00000);
+  return ends != 0 ? ((unsigned)__builtin_ctz(ends) >> 3) + 1 : 0;
+#else
+  uint64_t v;
+  unsigned n = gs_varuint_at(p, &v);
+  *value = (uint32_t)v;
+  return v <= GS_CLOCK_MAX ? n : 0;
+#endif
 }
 
 /* Reads an id at *p and goes on. Of both numbers 8 bytes can be read. */
 static inline bool id_at(const uint8_t **p, gesso_doc *doc, seen *s, gs_id *out)
 {
-  uint64_t clock;
-  unsigned n = client_at(*p, doc, s, &out->client);
-  unsigned m = gs_varuint_at(*p + n, &clock);
-  *p += n + m;
-  out->clock = (uint32_t)clock;
-  return n != 0 && m != 0 && clock <= GS_CLOCK_MAX;
+  uint64_t bytes;
+  memcpy(&bytes, *p, 8);
+  if (((bytes ^ s->bytes) & s->mask) != 0 && !see(*p, doc, s))
+    return false;
+  out->client = s->ix;
+  *p += s->n;
+  unsigned n = clock_at(*p, &out->clock);
+  *p += n;
+  return n != 0 && s->ix != 0;
+}
+
+/* The values of an Any content from p on, or NULL: they are for gs_read_struct. */
+static const uint8_t *after_values(const gs_reader *rd, const uint8_t *p, uint32_t n)
+{
+  gs_reader values = *rd;
+  values.at = p;
+  for (; n > 0 && values.err == GESSO_OK; n--)
+    gs_any_skip(&values);
+  return values.err == GESSO_OK ? values.at : NULL;
+}
+
+/* UTF-16 units of the bytes, 0: they are no UTF-8. */
+static uint32_t units_of(gesso_bytes s)
+{
+  if (gs_utf8_is_ascii(s))
+    return (uint32_t)s.len;
+  return gs_utf8_invalid_at(s) == s.len ? (uint32_t)gs_utf8_utf16_len(s) : 0;
 }
 
 /* Reads one struct as gs_read_struct does if it is a usual one without fault. False: it is for gs_read_struct, and
  * nothing was read. */
-static bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t client, uint32_t clock, gs_item *out)
+static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t client, uint32_t clock, gs_item *out)
 {
   enum { USUAL = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
   enum { SURE = 64 }; /* more than the numbers before a content can take */
@@ -225,53 +263,64 @@ static bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t clie
     return false;
   uint8_t info = *p++;
   unsigned kind = info & 31;
-  if ((USUAL >> kind & 1) == 0 || (kind != GS_GC && (info & (ORIGIN | RIGHT_ORIGIN)) == 0))
+  if ((USUAL >> kind & 1) == 0)
     return false;
-  gs_item in = { .head = client << GS_CLIENT_SHIFT | kind, .clock = clock };
-  if (kind != GS_GC && (((info & ORIGIN) != 0 && !id_at(&p, doc, &ids[0], &in.origin)) ||
-                        ((info & RIGHT_ORIGIN) != 0 && !id_at(&p, doc, &ids[1], &in.right_origin)) ||
-                        (in.origin.client == client && in.origin.clock >= clock) ||
-                        (in.right_origin.client == client && in.right_origin.clock >= clock)))
-    return false;
-  uint64_t len;
-  unsigned n = gs_varuint_at(p, &len);
+  *out = (gs_item){ .head = client << GS_CLIENT_SHIFT | kind, .clock = clock };
+  if (kind != GS_GC) {
+    if ((info & (ORIGIN | RIGHT_ORIGIN)) == 0)
+      return false;
+    if ((info & ORIGIN) != 0 &&
+        (!id_at(&p, doc, &ids[0], &out->origin) || (out->origin.client == client && out->origin.clock >= clock)))
+      return false;
+    if ((info & RIGHT_ORIGIN) != 0 && (!id_at(&p, doc, &ids[1], &out->right_origin) ||
+                                       (out->right_origin.client == client && out->right_origin.clock >= clock)))
+      return false;
+  }
+  uint32_t len = *p;
+  unsigned n = len < 0x80 ? 1 : clock_at(p, &len);
   p += n;
-  if (n == 0 || len == 0 || len > GS_CLOCK_MAX)
+  if (n == 0 || len == 0)
     return false;
-  in.len = (uint32_t)len;
-  if (kind == GS_STRING) {
-    gesso_bytes s = { p, (size_t)len };
+  out->len = len;
+  if (kind >= GS_STRING) {
+    const uint8_t *content = p;
     if (len > (size_t)(rd->end - p))
       return false;
-    if (!gs_utf8_is_ascii(s)) {
-      if (gs_utf8_invalid_at(s) != s.len)
+    if (kind == GS_STRING) {
+      p += len;
+      if ((out->len = units_of((gesso_bytes){ content, len })) == 0)
         return false;
-      in.len = (uint32_t)gs_utf8_utf16_len(s);
+    } else if ((p = after_values(rd, p, len)) == NULL) {
+      return false;
     }
-    in.c.at = (uint32_t)(p - rd->begin);
-    in.c.bytes = (uint32_t)len;
-    p += len;
-  } else if (kind == GS_ANY) {
-    if (len > (size_t)(rd->end - p))
-      return false;
-    gs_reader values = *rd;
-    values.at = p;
-    for (; len > 0 && values.err == GESSO_OK; len--)
-      gs_any_skip(&values);
-    if (values.err != GESSO_OK)
-      return false;
-    in.c.at = (uint32_t)(p - rd->begin);
-    in.c.bytes = (uint32_t)(values.at - p);
-    p = values.at;
+    out->c.at = (uint32_t)(content - rd->begin);
+    out->c.bytes = (uint32_t)(p - content);
   }
   rd->at = p;
-  *out = in;
   return true;
+}
+
+/* Reads the structs of one client, for which there is room. */
+static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, seen ids[2], uint32_t n, uint32_t client, uint32_t clock)
+{
+  gs_ix at = out->end;
+  for (; n > 0 && rd->err == GESSO_OK; n--) {
+    gs_item *in = &doc->items[at];
+    if (!read_usual(rd, doc, ids, client, clock, in))
+      gs_read_struct(rd, doc, client, clock, in);
+    if (rd->err != GESSO_OK)
+      break;
+    if (in->len > GS_CLOCK_MAX - clock)
+      gs_reader_fail(rd, GESSO_E_LIMIT, "a clock or length is past 2^31 - 1");
+    clock += in->len;
+    at += gs_kind(in) != GS_SKIP;
+  }
+  doc->nitems = out->end = at;
 }
 
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
 {
-  seen ids[2] = { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } };
+  seen ids[2] = { SEEN_NONE, SEEN_NONE };
   uint32_t nclients = gs_read_count(rd, 3);
   uint32_t declared = 0;
   for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
@@ -292,18 +341,8 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
       break;
     if (!gs_items_room(doc, structs, structs))
       gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
-    for (uint32_t k = 0; k < structs && rd->err == GESSO_OK; k++) {
-      gs_item *in = &doc->items[gs_update_stage_reserved(doc, out)];
-      if (!read_usual(rd, doc, ids, client, clock, in))
-        gs_read_struct(rd, doc, client, clock, in);
-      if (rd->err != GESSO_OK)
-        break;
-      if (in->len > GS_CLOCK_MAX - clock)
-        gs_reader_fail(rd, GESSO_E_LIMIT, "a clock or length is past 2^31 - 1");
-      clock += in->len;
-      if (gs_kind(in) == GS_SKIP)
-        gs_update_unstage(doc, out);
-    }
+    if (rd->err == GESSO_OK)
+      read_structs(rd, doc, out, ids, structs, client, clock);
     doc->clients[client].in_end = out->end;
   }
   out->own_end = out->end;
