@@ -5,7 +5,7 @@
 #ifndef GS_RUNS_SMALL
 enum { WORTH_IT = 256 };
 #else
-enum { WORTH_IT = 1 }; /* for tests: the updates of a few edits */
+enum { WORTH_IT = 2 }; /* for tests: the updates of a few edits */
 #endif
 enum { CLOCKS_MAX = 64 };
 
