@@ -6,6 +6,7 @@
 #   make clients      stock clients and hostile ones     make crash     power cuts and kill -9
 #   make port         files of other servers, in and out
 #   make sim          simulated days: SEEDS=10000, or one again: SEED=n
+#   make naive        10,000 random sessions beside the slow reference engine: SEEDS=n, SEED=n
 #   make installed    what is installed, the examples, the engine in one file
 #   make page-test    the page's own tests               make e2e       the page in a real browser
 #   make fuzz T=name SECS=60                             make fuzz-smoke  every target, a little
@@ -27,7 +28,7 @@ SECS ?= 60
 SMOKE_SECS ?= 10
 NINJA = ninja -j$(JOBS)
 
-.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 kill9-all sim page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
+.PHONY: build all page test asan interop interop-asan clients port crash power-cuts power-cuts-all slow-disk kill9 kill9-all sim naive page-test e2e fuzz fuzz-smoke bench bench-all lint cover \
         check clean
 
 build: $(BUILD)/build.ninja $(if $(filter yes,$(PAGE)),page)
@@ -106,6 +107,11 @@ SIM = $(BUILD)/tests/sim/sim
 sim: all
 	$(if $(SEED),$(SIM) --seed $(SEED) --verbose,$(if $(SEEDS),$(SIM) --seeds $(SEEDS) --jobs $(JOBS),\
 	  tools/meson-tests $(BUILD) --suite sim))
+
+# The unit tests run the first 1,000 of them.
+NAIVE = $(BUILD)/tests/property/property_naive
+naive: all
+	$(NAIVE) $(if $(SEED),$(SEED),1 $(or $(SEEDS),10000))
 
 page-test: page
 	tools/page-tests

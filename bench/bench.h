@@ -85,16 +85,38 @@ static inline gesso_bytes next_bytes(struct input *in)
   return b;
 }
 
+/* --- rounds of the same, and their medians --- */
+
+static struct {
+  double ms[ROUNDS], cpu[ROUNDS], from_ms, from_cpu;
+  int n;
+} rounds;
+
+static inline void round_start(void)
+{
+  rounds.from_cpu = cpu_ms();
+  rounds.from_ms = now_ms();
+}
+
+static inline void round_stop(void)
+{
+  rounds.ms[rounds.n] = now_ms() - rounds.from_ms;
+  rounds.cpu[rounds.n++] = cpu_ms() - rounds.from_cpu;
+}
+
 static inline int by_size(const void *a, const void *b)
 {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-static inline void print_median(double *ms, int rounds, size_t len)
+/* The caller completes the line. */
+static inline void print_rounds(void)
 {
-  qsort(ms, (size_t)rounds, sizeof ms[0], by_size);
-  printf("{\"ms\": %.4f, \"bytes\": %zu}\n", ms[rounds / 2], len);
+  double first = rounds.ms[0];
+  qsort(rounds.ms, (size_t)rounds.n, sizeof rounds.ms[0], by_size);
+  qsort(rounds.cpu, (size_t)rounds.n, sizeof rounds.cpu[0], by_size);
+  printf("{\"ms\": %.4f, \"first\": %.4f, \"cpu\": %.4f", rounds.ms[rounds.n / 2], first, rounds.cpu[rounds.n / 2]);
 }
 
 #endif

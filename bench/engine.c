@@ -6,6 +6,7 @@
  *   bench_engine array-bulk FILE   the same numbers inserted by one call
  *   bench_engine overwrite FILE    values of one key, each a transaction and an update
  *   bench_engine two-users FILE    edits, every other one by another user; then they exchange all updates
+ *   bench_engine both-users FILE   what both have, edits of one in one transaction, of the other likewise; they exchange both
  *   bench_engine apply FILE        updates, each applied by itself
  *   bench_engine fold FILE         updates, all applied in one transaction
  *   bench_engine load FILE         a state: the first load of the process, and the median of many (load2: v2)
@@ -13,8 +14,12 @@
  *   bench_engine encode FILE       the state written out again: median (encode2: v2)
  *   bench_engine once-encode FILE  the same, once: for counting instructions (once-encode2: v2)
  *   bench_engine nothing-new FILE  the diff for a peer that has everything: median
- *   bench_engine merge FILE        updates merged without a document: median
+ *   bench_engine diff FILE         the diff for a peer whose state vector is in FILE.half: median (diff2: v2)
+ *   bench_engine rooms FILE        a thousand documents with that state: opening one, and the heap of one
+ *   bench_engine merge FILE        updates merged without a document: median (merge2: v2; merge-all: few rounds)
  *   bench_engine cut FILE          the bytes of a state cut down to nothing new, without a document: median
+ *   bench_engine cut-half FILE     the same for FILE.half (cut-half2: v2)
+ *   bench_engine vector-of FILE    the state vector of an update, without a document: median
  *   bench_engine hundred FILE      the state after a hundred times the edits, one behind the other: to standard output
  *
  * Prints one line of JSON. engine.mjs is the same with Yjs. FILE formats are in input.mjs. */
@@ -71,15 +76,11 @@ static void stop(void)
   printf("{\"ms\": %.4f, \"cpu\": %.4f, \"allocations\": %zu, \"heap\": %zu", ms, cpu, allocations - from.allocations, live);
 }
 
-/* Many rounds of the same: their median, and the mean of CPU time and allocations. The caller completes the line. */
-static double times[ROUNDS];
-
-static void stop_rounds(int rounds, size_t held)
+/* What the rounds since start() came to, and what was held then. */
+static void stop_rounds(size_t held)
 {
-  double cpu = (cpu_ms() - from.cpu) / rounds, first = times[0];
-  qsort(times, (size_t)rounds, sizeof times[0], by_size);
-  printf("{\"ms\": %.4f, \"first\": %.4f, \"cpu\": %.4f, \"allocations\": %zu, \"heap\": %zu", times[rounds / 2], first, cpu,
-         (allocations - from.allocations) / (size_t)rounds, held);
+  print_rounds();
+  printf(", \"allocations\": %zu, \"heap\": %zu", (allocations - from.allocations) / (size_t)rounds.n, held);
 }
 
 /* --- workloads --- */
@@ -267,6 +268,41 @@ static void two_users(struct input in)
   }
 }
 
+/* Each makes all edits in one transaction, not knowing of the other. */
+static void both_users(struct input in)
+{
+  uint32_t count = next_u32(&in);
+  gesso_doc *docs[2];
+  gesso_type text[2];
+  gesso_buffer update[2];
+  for (int i = 0; i < 2; i++) {
+    docs[i] = doc_of((uint64_t)i + 1);
+    text[i] = gesso_doc_root(docs[i], str("text"), GESSO_TEXT);
+  }
+  edit_text(docs[0], text[0], &in);
+  must(gesso_doc_encode_v1(docs[0], plain, &update[0], NULL));
+  must(gesso_doc_apply_v1(docs[1], (gesso_bytes){ update[0].data, update[0].len }, NULL));
+  gesso_buffer_free(&update[0]);
+  start();
+  for (int i = 0; i < 2; i++) {
+    gesso_doc_begin(docs[i]);
+    for (uint32_t k = 0; k < count / 2; k++)
+      edit_text(docs[i], text[i], &in);
+    must(gesso_doc_commit(docs[i], &update[i]));
+  }
+  for (int i = 0; i < 2; i++)
+    must(gesso_doc_apply_v1(docs[i], (gesso_bytes){ update[1 - i].data, update[1 - i].len }, NULL));
+  stop();
+  for (int i = 0; i < 2; i++)
+    digest_more(update[i].data, update[i].len);
+  printf(", \"bytes\": %zu, \"length\": %" PRIu64 ", \"digest\": %" PRIu32 "}\n", update[0].len + update[1].len,
+         gesso_type_length(docs[0], text[0]), digest);
+  for (int i = 0; i < 2; i++) {
+    gesso_buffer_free(&update[i]);
+    gesso_doc_destroy(docs[i]);
+  }
+}
+
 static void apply(struct input in, bool fold)
 {
   gesso_doc *doc = doc_of(1);
@@ -281,7 +317,9 @@ static void apply(struct input in, bool fold)
   stop();
   gesso_doc_stats stats;
   gesso_doc_get_stats(doc, &stats);
-  printf(", \"bytes\": %" PRIu64 ", \"structs\": %" PRIu64 "}\n", update_bytes, stats.structs);
+  gesso_type text = gesso_doc_root(doc, str("text"), GESSO_TEXT);
+  printf(", \"bytes\": %" PRIu64 ", \"structs\": %" PRIu64 ", \"length\": %" PRIu64 "}\n", update_bytes, stats.structs,
+         gesso_type_length(doc, text));
   gesso_doc_destroy(doc);
 }
 
@@ -317,13 +355,13 @@ static void load(struct input in, bool v2)
   size_t held = 0;
   start();
   for (int i = 0; i < ROUNDS; i++) {
-    double begin = now_ms();
+    round_start();
     gesso_doc *doc = loaded(all_of(in), v2);
-    times[i] = now_ms() - begin;
+    round_stop();
     held = live;
     gesso_doc_destroy(doc);
   }
-  stop_rounds(ROUNDS, held);
+  stop_rounds(held);
   printf(", \"bytes\": %zu}\n", in.len);
 }
 
@@ -354,30 +392,30 @@ static void rooms(struct input in)
 }
 
 /* `have`: the peer's state vector; "all" stands for that of the document itself. */
-static void encode(struct input in, gesso_buffer have, bool all, bool v2, int rounds)
+static void encode(struct input in, gesso_buffer have, bool all, bool v2, int count)
 {
   gesso_doc *doc = loaded(all_of(in), false);
   if (all)
     must(gesso_doc_state_vector(doc, &have));
   size_t len = 0;
   start();
-  for (int i = 0; i < rounds; i++) {
-    double begin = now_ms();
+  for (int i = 0; i < count; i++) {
+    round_start();
     gesso_buffer out = { 0 };
     must(v2 ? gesso_doc_encode_v2(doc, view(have), &out, NULL) : gesso_doc_encode_v1(doc, view(have), &out, NULL));
-    times[i] = now_ms() - begin;
+    round_stop();
     len = out.len;
-    if (i == rounds - 1)
+    if (i == count - 1)
       digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  stop_rounds(rounds, live);
+  stop_rounds(live);
   printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
   gesso_buffer_free(&have);
   gesso_doc_destroy(doc);
 }
 
-static void merge(struct input in)
+static void merge(struct input in, bool v2, int count)
 {
   uint32_t n = next_u32(&in);
   gesso_bytes *list = calloc(n, sizeof *list);
@@ -387,40 +425,58 @@ static void merge(struct input in)
     list[i] = next_bytes(&in);
   size_t len = 0;
   start();
-  for (int i = 0; i < ROUNDS; i++) {
-    double begin = now_ms();
+  for (int i = 0; i < count; i++) {
+    round_start();
     gesso_buffer out;
-    must(gesso_update_merge_v1(list, n, &out, NULL, NULL));
-    times[i] = now_ms() - begin;
+    must(v2 ? gesso_update_merge_v2(list, n, &out, NULL, NULL) : gesso_update_merge_v1(list, n, &out, NULL, NULL));
+    round_stop();
     len = out.len;
-    if (i == ROUNDS - 1)
+    if (i == count - 1)
       digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  stop_rounds(ROUNDS, live);
+  stop_rounds(live);
   printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
   free(list);
 }
 
-static void cut(struct input in, gesso_buffer have)
+static void cut(struct input in, gesso_buffer have, bool v2)
 {
   if (have.data == NULL)
     must(gesso_update_state_vector_v1(all_of(in), &have, NULL));
   size_t len = 0;
   start();
   for (int i = 0; i < ROUNDS; i++) {
-    double begin = now_ms();
+    round_start();
     gesso_buffer out;
-    must(gesso_update_diff_v1(all_of(in), view(have), &out, NULL));
-    times[i] = now_ms() - begin;
+    must(v2 ? gesso_update_diff_v2(all_of(in), view(have), &out, NULL) : gesso_update_diff_v1(all_of(in), view(have), &out, NULL));
+    round_stop();
     len = out.len;
     if (i == ROUNDS - 1)
       digest_more(out.data, len);
     gesso_buffer_free(&out);
   }
-  stop_rounds(ROUNDS, live);
+  stop_rounds(live);
   printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
   gesso_buffer_free(&have);
+}
+
+static void vector_of(struct input in)
+{
+  size_t len = 0;
+  start();
+  for (int i = 0; i < ROUNDS; i++) {
+    round_start();
+    gesso_buffer out;
+    must(gesso_update_state_vector_v1(all_of(in), &out, NULL));
+    round_stop();
+    len = out.len;
+    if (i == ROUNDS - 1)
+      digest_more(out.data, len);
+    gesso_buffer_free(&out);
+  }
+  stop_rounds(live);
+  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
 }
 
 /* --- floors --- */
@@ -433,7 +489,7 @@ static void floors(struct input in, bool scan)
   uint64_t sum = 0, count = 0;
   start();
   for (int i = 0; i < ROUNDS; i++) {
-    double begin = now_ms();
+    round_start();
     if (!scan) {
       memcpy(copy, in.data, in.len);
       sum += copy[(size_t)i % in.len]; /* somebody looks at it, so that it is done */
@@ -448,9 +504,9 @@ static void floors(struct input in, bool scan)
       }
       sum += value;
     }
-    times[i] = now_ms() - begin;
+    round_stop();
   }
-  stop_rounds(ROUNDS, 0);
+  stop_rounds(0);
   printf(", \"bytes\": %zu, \"numbers\": %" PRIu64 ", \"sum\": %" PRIu64 "}\n", in.len, count / ROUNDS, sum);
   free(copy);
 }
@@ -472,6 +528,8 @@ int main(int argc, char **argv)
     hundred(in);
   else if (IS("two-users"))
     two_users(in);
+  else if (IS("both-users"))
+    both_users(in);
   else if (IS("apply") || IS("fold"))
     apply(in, what[0] == 'f');
   else if (IS("load") || IS("load2"))
@@ -488,12 +546,16 @@ int main(int argc, char **argv)
     encode(in, half_of(argv[2]), false, what[4] == '2', ROUNDS);
   else if (IS("once-encode") || IS("once-encode2"))
     encode(in, nothing, false, what[11] == '2', 1);
-  else if (IS("merge"))
-    merge(in);
+  else if (IS("merge") || IS("merge2"))
+    merge(in, what[5] == '2', ROUNDS);
+  else if (IS("merge-all"))
+    merge(in, false, 3);
   else if (IS("cut"))
-    cut(in, nothing);
-  else if (IS("cut-half"))
-    cut(in, half_of(argv[2]));
+    cut(in, nothing, false);
+  else if (IS("cut-half") || IS("cut-half2"))
+    cut(in, half_of(argv[2]), what[8] == '2');
+  else if (IS("vector-of"))
+    vector_of(in);
   else if (IS("floor-copy") || IS("floor-scan"))
     floors(in, what[6] == 's');
   else

@@ -33,10 +33,29 @@ function measured (run) {
   return { ms: now() - start, cpu: cpuNow() - cpu }
 }
 
-function used () {
-  for (let i = 0; i < 4; i++) globalThis.gc()
-  const m = process.memoryUsage()
-  return m.heapUsed + m.external
+// What is held when all garbage is gone: it takes some turns, and nothing of a call may be left on the stack.
+async function used () {
+  let held = Infinity
+  for (let i = 0; i < 10; i++) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    await globalThis.gc({ type: 'major', execution: 'async' })
+    const m = process.memoryUsage()
+    if (Math.abs(m.heapUsed + m.external - held) < 1024) break
+    held = m.heapUsed + m.external
+  }
+  return held
+}
+
+// The heap that is given back when what `make` returns is let go: a median, since code comes and goes as well.
+async function heapOf (make) {
+  const rounds = []
+  for (let i = 0; i < 3; i++) {
+    const kept = [make()]
+    const held = await used()
+    kept.length = 0
+    rounds.push(held - await used())
+  }
+  return median(rounds)
 }
 
 // As many rounds as the machine code needs to settle, but no more than 30 seconds of them.
@@ -59,6 +78,12 @@ function readEdits () {
   return edits
 }
 
+function readUpdates () {
+  const updates = []
+  for (let n = u32(); n > 0; n--) updates.push(bytes())
+  return updates
+}
+
 function editText (text, [at, removed, added]) {
   if (removed !== 0) text.delete(at, removed)
   if (added !== '') text.insert(at, added)
@@ -78,12 +103,12 @@ function local (step, once = false) {
 }
 
 function remote (once) {
-  const updates = []
-  for (let n = u32(); n > 0; n--) updates.push(bytes())
+  const updates = readUpdates()
   const doc = new Y.Doc()
   doc.on('update', () => {})
   const all = () => updates.forEach(update => Y.applyUpdate(doc, update))
-  return { ...measured(() => once ? doc.transact(all) : all()), structs: structs(doc) }
+  const cost = measured(() => once ? doc.transact(all) : all())
+  return { ...cost, structs: structs(doc), length: doc.getText('text').length }
 }
 
 function loaded () {
@@ -125,6 +150,26 @@ const workloads = {
     const bytes = log.flat().reduce((n, update) => n + update.length, 0)
     return { ...cost, bytes, length: docs[0].getText('text').length }
   },
+  // As two-users, but each makes all edits in one transaction, and what they have to exchange is an update each.
+  'both-users' () {
+    const [first, ...edits] = readEdits()
+    const made = []
+    const docs = [0, 1].map(i => {
+      const doc = new Y.Doc()
+      doc.clientID = i + 1
+      return doc
+    })
+    editText(docs[0].getText('text'), first)
+    Y.applyUpdate(docs[1], Y.encodeStateAsUpdate(docs[0]))
+    docs.forEach(doc => doc.on('update', (update, origin) => { if (origin !== 'remote') made.push(update) }))
+    const cost = measured(() => {
+      docs.forEach((doc, i) => doc.transact(() => {
+        for (let k = 0; k < edits.length / 2; k++) editText(doc.getText('text'), edits[i * edits.length / 2 + k])
+      }))
+      docs.forEach((doc, i) => Y.applyUpdate(doc, made[1 - i], 'remote'))
+    })
+    return { ...cost, bytes: made[0].length + made[1].length, length: docs[0].getText('text').length, digest: digest(made) }
+  },
   'array-bulk' () {
     const numbers = readEdits().map(([, , digits]) => Number(digits))
     const doc = new Y.Doc()
@@ -138,18 +183,13 @@ const workloads = {
   fold: () => remote(true),
   load: () => settled(() => loaded()),
   load2: () => settled(() => Y.applyUpdateV2(new Y.Doc(), data)),
-  heap () {
-    loaded() // brings the code into memory
-    const before = used()
-    const doc = loaded()
-    return { heap: used() - before, structs: structs(doc) }
-  },
-  rooms () {
+  heap: async () => ({ heap: await heapOf(loaded), structs: structs(loaded()) }),
+  async rooms () {
+    const n = 1000
+    const open = () => Array.from({ length: n }, loaded)
     loaded()
-    const before = used()
-    const docs = []
-    const { ms, cpu } = measured(() => { while (docs.length < 1000) docs.push(loaded()) })
-    return { ms: ms / 1000, cpu: cpu / 1000, heap: (used() - before) / docs.length }
+    const { ms, cpu } = measured(open)
+    return { ms: ms / n, cpu: cpu / n, heap: await heapOf(open) / n }
   },
   encode () {
     const doc = loaded()
@@ -173,9 +213,12 @@ const workloads = {
     return made(() => Y.encodeStateAsUpdateV2(doc, sv))
   },
   merge () {
-    const updates = []
-    for (let n = u32(); n > 0; n--) updates.push(bytes())
+    const updates = readUpdates()
     return made(() => Y.mergeUpdates(updates))
+  },
+  merge2 () {
+    const updates = readUpdates()
+    return made(() => Y.mergeUpdatesV2(updates))
   },
   cut () {
     const sv = Y.encodeStateVectorFromUpdate(data)
@@ -184,7 +227,12 @@ const workloads = {
   'cut-half' () {
     const sv = half()
     return made(() => Y.diffUpdate(data, sv))
-  }
+  },
+  'cut-half2' () {
+    const sv = half()
+    return made(() => Y.diffUpdateV2(data, sv))
+  },
+  'vector-of': () => made(() => Y.encodeStateVectorFromUpdate(data))
 }
 
-say(workloads[workload]())
+say(await workloads[workload]())

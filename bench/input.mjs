@@ -4,8 +4,8 @@
 //   updates.bin   u32 count, then each update: u32 length and bytes
 //   *.state       one v1 update; *.state.half the state vector of a peer who has half of it
 // All numbers are little endian.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { Random } from '../tests/interop/random.mjs'
 import { Y } from './yjs.mjs'
@@ -151,17 +151,30 @@ const small = {
   'string-and-back': r => [[0, 0, letters(r, N)], [0, N, '']],
   'numbers-appended': r => Array.from({ length: N }, (_, i) => [i, 0, String(r.below(1000000))]),
   'numbers-prepended': r => Array.from({ length: N }, () => [0, 0, String(r.below(1000000))]),
-  'two-strings': r => [[0, 0, letters(r, N)], [0, 0, letters(r, N)]],
-  'two-inserts': r => Array.from({ length: 2 * N }, (_, i) => [r.below((i >> 1) + 1), 0, letters(r, 1)]),
-  'two-words' (r) {
-    const lengths = [0, 0]
-    return Array.from({ length: 2 * N }, (_, i) => {
-      const w = word(r)
-      const at = r.below(lengths[i % 2] + 1)
-      lengths[i % 2] += w.length
-      return [at, 0, w]
-    })
+  'both-strings': r => both(r, 1, () => [[0, 0, letters(r, N)]]),
+  'both-inserts': r => both(r, N, length => [[r.below(length + 1), 0, letters(r, 1)]]),
+  'both-words': r => both(r, N, length => [[r.below(length + 1), 0, letters(r, r.between(3, 9))]]),
+  'both-edits': r => both(r, N, length => {
+    const at = r.below(length + 1)
+    const first = letters(r, r.between(3, 9))
+    const left = length + first.length - at
+    return [[at, 0, first], r.chance(0.5) ? [at, 0, word(r)] : [at, r.between(1, Math.min(9, left)), '']]
+  })
+}
+
+// What both users have, then the edits of one, then as many of the other, who does not see them.
+function both (r, steps, edit) {
+  const edits = [[0, 0, letters(r, 100)]]
+  for (let user = 0; user < 2; user++) {
+    let length = 100
+    for (let i = 0; i < steps; i++) {
+      for (const [at, removed, added] of edit(length)) {
+        edits.push([at, removed, added])
+        length += added.length - removed
+      }
+    }
   }
+  return edits
 }
 
 // An update of each of `n` clients who do not know of each other.
@@ -192,7 +205,7 @@ function shapes (n, r) {
 const made = {
   'crowd-key.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', i))),
   'crowd-object.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', { name: 'user ' + i, address: 'here' }))),
-  'crowd-string.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', String(i).repeat(20)))),
+  'crowd-long-string.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getMap('map').set('key', String(i).repeat(1540)))),
   'crowd-array.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getArray('array').insert(0, ['user ' + i]))),
   'crowd-position.updates': () => packUpdates(crowd(1540, (doc, i) => doc.getText('text').insert(0, 'user ' + i))),
   'out-of-order.updates' () {
@@ -205,6 +218,7 @@ const made = {
     return packUpdates(r.shuffle(updates))
   },
   '100000-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(100000, new Random(12)))),
+  '100000-shapes.state2': folder => Buffer.from(Y.convertUpdateFormatV1ToV2(readFileSync(need(folder, '100000-shapes.state')))),
   '50-shapes.state': () => Buffer.from(Y.encodeStateAsUpdate(shapes(50, new Random(13)))),
   // Few enough for Yjs to merge them: it sorts all of them for each one.
   'some.updates' (folder) {
@@ -213,21 +227,38 @@ const made = {
     for (let i = 0; i < 2000; i++) at += 4 + updates.readUInt32LE(at)
     return Buffer.concat([u32(2000), updates.subarray(4, at)])
   },
+  'some.updates2' (folder) {
+    const updates = readFileSync(need(folder, 'some.updates'))
+    const list = []
+    for (let at = 4; at < updates.length; at += 4 + list.at(-1).length) {
+      list.push(updates.subarray(at + 4, at + 4 + updates.readUInt32LE(at)))
+    }
+    return packUpdates(list.map(update => Buffer.from(Y.convertUpdateFormatV1ToV2(update))))
+  },
   'board.state2': folder => Buffer.from(Y.convertUpdateFormatV1ToV2(readFileSync(join(folder, 'board.state'))))
 }
 
-// Makes what is missing in `folder` and returns the paths.
+// Makes one of those if it is missing, and returns the path. Any other file is there already.
+export function need (folder, name) {
+  const path = join(folder, name)
+  if (name in made && !existsSync(path)) writeFileSync(path, made[name](folder))
+  return path
+}
+
+// Makes what every run begins with if it is missing in `folder`, and returns the paths of all.
 export function makeInput (folder, trace) {
   mkdirSync(folder, { recursive: true })
-  const name = trace ? 'trace' : 'typed'
+  const name = trace ? `${basename(trace).split('.')[0]}-${statSync(trace).size}` : 'typed'
   const paths = {
+    b4: name.startsWith('automerge-paper'),
     edits: join(folder, `${name}-edits.bin`),
     updates: join(folder, `${name}-updates.bin`),
     text: join(folder, `${name}.state`),
+    text2: join(folder, `${name}.state2`),
     boardUpdates: join(folder, 'board-updates.bin'),
     board: join(folder, 'board.state')
   }
-  if (trace || !existsSync(paths.text)) {
+  if (!existsSync(paths.text)) {
     const edits = trace ? traceHistory(trace) : typedHistory(1)
     writeFileSync(paths.edits, packEdits(edits))
     const doc = new Y.Doc()
@@ -242,15 +273,17 @@ export function makeInput (folder, trace) {
     writeFileSync(paths.updates, packUpdates(updates))
     writeFileSync(paths.text, Y.encodeStateAsUpdate(doc))
   }
+  if (!existsSync(paths.text2)) writeFileSync(paths.text2, Y.convertUpdateFormatV1ToV2(readFileSync(paths.text)))
   if (!existsSync(paths.board)) {
     const { updates, state } = whiteboard(2)
     writeFileSync(paths.boardUpdates, packUpdates(updates))
     writeFileSync(paths.board, state)
   }
-  for (const state of [paths.text, paths.board]) {
-    if (existsSync(state + '.half') && !trace) continue
+  const halves = [[paths.text, paths.text], [paths.text, paths.text2], [paths.board, paths.board]]
+  for (const [state, of] of halves) {
+    if (existsSync(of + '.half')) continue
     const sv = Y.decodeStateVector(Y.encodeStateVectorFromUpdate(readFileSync(state)))
-    writeFileSync(state + '.half', Y.encodeStateVector(new Map([...sv].map(([client, clock]) => [client, clock >> 1]))))
+    writeFileSync(of + '.half', Y.encodeStateVector(new Map([...sv].map(([client, clock]) => [client, clock >> 1]))))
   }
   let seed = 20
   for (const [name, make] of Object.entries(small)) {
@@ -258,10 +291,7 @@ export function makeInput (folder, trace) {
     if (!existsSync(paths[name])) writeFileSync(paths[name], packEdits(make(new Random(seed))))
     seed++
   }
-  for (const [name, make] of Object.entries(made)) {
-    paths[name] = join(folder, name)
-    if (!existsSync(paths[name])) writeFileSync(paths[name], make(folder))
-  }
+  for (const name of Object.keys(made)) paths[name] = join(folder, name)
   return paths
 }
 

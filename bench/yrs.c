@@ -75,6 +75,31 @@ static void edit_text(Branch *text, YTransaction *txn, struct input *in)
     p_ytext_insert(text, txn, at, text_of(added), NULL);
 }
 
+static uint32_t length_of(YDoc *doc, Branch *text)
+{
+  YTransaction *txn = p_ydoc_read_transaction(doc);
+  uint32_t length = p_ytext_len(text, txn);
+  p_ytransaction_commit(txn);
+  return length;
+}
+
+/* --- what is measured --- */
+
+static struct clock {
+  double ms, cpu;
+} from;
+
+static void start(void)
+{
+  from = (struct clock){ now_ms(), cpu_ms() };
+}
+
+/* Ends what start() began; the caller completes the line. */
+static void stop(void)
+{
+  printf("{\"ms\": %.4f, \"cpu\": %.4f", now_ms() - from.ms, cpu_ms() - from.cpu);
+}
+
 static void edits(struct input in, const char *how)
 {
   bool text_edits = how[0] == 'k' || how[1] == 'n', once = how[0] == 'o' && how[1] == 'n';
@@ -82,7 +107,7 @@ static void edits(struct input in, const char *how)
   Branch *text = p_ytext(doc, "text"), *array = p_yarray(doc, "array"), *map = p_ymap(doc, "map");
   YSubscription *sub = p_ydoc_observe_updates_v1(doc, NULL, count_update);
   uint32_t count = next_u32(&in);
-  double start = now_ms();
+  start();
   YTransaction *txn = once ? p_ydoc_write_transaction(doc, 0, NULL) : NULL;
   for (uint32_t i = 0; i < count; i++) {
     if (!once)
@@ -104,11 +129,9 @@ static void edits(struct input in, const char *how)
   }
   if (once)
     p_ytransaction_commit(txn);
-  double ms = now_ms() - start;
-  txn = p_ydoc_read_transaction(doc);
-  printf("{\"ms\": %.3f, \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu32 "}\n", ms, updates,
-         update_bytes, p_ytext_len(text, txn));
-  p_ytransaction_commit(txn);
+  stop();
+  printf(", \"updates\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"length\": %" PRIu32 "}\n", updates, update_bytes,
+         length_of(doc, text));
   p_yunobserve(sub);
   p_ydoc_destroy(doc);
 }
@@ -144,7 +167,7 @@ static void apply_one(YDoc *doc, YTransaction *txn, gesso_bytes update, bool v2)
 
 static void two_users(struct input in)
 {
-  uint32_t count = next_u32(&in), length;
+  uint32_t count = next_u32(&in);
   YDoc *docs[2];
   Branch *text[2];
   struct log log[2] = { { .keeps = true }, { .keeps = true } };
@@ -155,7 +178,7 @@ static void two_users(struct input in)
     log[i].v = calloc((size_t)count * 2, sizeof(gesso_bytes));
     subs[i] = p_ydoc_observe_updates_v1(docs[i], &log[i], keep_update);
   }
-  double start = now_ms();
+  start();
   for (uint32_t i = 0; i < count; i++) {
     YTransaction *txn = p_ydoc_write_transaction(docs[i % 2], 0, NULL);
     edit_text(text[i % 2], txn, &in);
@@ -165,11 +188,49 @@ static void two_users(struct input in)
   for (int i = 0; i < 2; i++)
     for (size_t k = 0; k < log[i].n; k++)
       apply_one(docs[1 - i], NULL, log[i].v[k], false);
-  double ms = now_ms() - start;
-  YTransaction *txn = p_ydoc_read_transaction(docs[0]);
-  length = p_ytext_len(text[0], txn);
+  stop();
+  printf(", \"length\": %" PRIu32 "}\n", length_of(docs[0], text[0]));
+  for (int i = 0; i < 2; i++) {
+    p_yunobserve(subs[i]);
+    p_ydoc_destroy(docs[i]);
+    for (size_t k = 0; k < log[i].n; k++)
+      free((void *)(uintptr_t)log[i].v[k].data);
+    free(log[i].v);
+  }
+}
+
+/* The same as both_users of engine.c. */
+static void both_users(struct input in)
+{
+  uint32_t count = next_u32(&in);
+  YDoc *docs[2];
+  Branch *text[2];
+  struct log log[2] = { { 0 } };
+  YSubscription *subs[2];
+  for (int i = 0; i < 2; i++) {
+    docs[i] = doc_of((uint64_t)i + 1);
+    text[i] = p_ytext(docs[i], "text");
+    log[i].v = calloc(2, sizeof(gesso_bytes));
+    log[i].keeps = i == 0;
+    subs[i] = p_ydoc_observe_updates_v1(docs[i], &log[i], keep_update);
+  }
+  YTransaction *txn = p_ydoc_write_transaction(docs[0], 0, NULL);
+  edit_text(text[0], txn, &in);
   p_ytransaction_commit(txn);
-  printf("{\"ms\": %.3f, \"length\": %" PRIu32 "}\n", ms, length);
+  apply_one(docs[1], NULL, log[0].v[0], false);
+  log[1].keeps = true;
+  start();
+  for (int i = 0; i < 2; i++) {
+    txn = p_ydoc_write_transaction(docs[i], 0, NULL);
+    for (uint32_t k = 0; k < count / 2; k++)
+      edit_text(text[i], txn, &in);
+    p_ytransaction_commit(txn);
+    log[i].keeps = false;
+  }
+  for (int i = 0; i < 2; i++)
+    apply_one(docs[i], NULL, log[1 - i].v[log[1 - i].n - 1], false);
+  stop();
+  printf(", \"length\": %" PRIu32 "}\n", length_of(docs[0], text[0]));
   for (int i = 0; i < 2; i++) {
     p_yunobserve(subs[i]);
     p_ydoc_destroy(docs[i]);
@@ -182,15 +243,17 @@ static void two_users(struct input in)
 static void apply(struct input in, bool fold)
 {
   YDoc *doc = doc_of(0);
+  Branch *text = p_ytext(doc, "text");
   YSubscription *sub = p_ydoc_observe_updates_v1(doc, NULL, count_update);
   uint32_t count = next_u32(&in);
-  double start = now_ms();
+  start();
   YTransaction *txn = fold ? p_ydoc_write_transaction(doc, 0, NULL) : NULL;
   for (uint32_t i = 0; i < count; i++)
     apply_one(doc, txn, next_bytes(&in), false);
   if (fold)
     p_ytransaction_commit(txn);
-  printf("{\"ms\": %.3f}\n", now_ms() - start);
+  stop();
+  printf(", \"length\": %" PRIu32 "}\n", length_of(doc, text));
   p_yunobserve(sub);
   p_ydoc_destroy(doc);
 }
@@ -204,17 +267,14 @@ static YDoc *loaded(struct input in, bool v2)
 
 static void load(struct input in, bool v2)
 {
-  double ms[ROUNDS], first = 0;
   for (int i = 0; i < ROUNDS; i++) {
-    double start = now_ms();
+    round_start();
     YDoc *doc = loaded(in, v2);
-    ms[i] = now_ms() - start;
-    if (i == 0)
-      first = ms[0];
+    round_stop();
     p_ydoc_destroy(doc);
   }
-  qsort(ms, ROUNDS, sizeof ms[0], by_size);
-  printf("{\"first\": %.3f, \"ms\": %.3f}\n", first, ms[ROUNDS / 2]);
+  print_rounds();
+  printf("}\n");
 }
 
 /* By the process's heap: the library's allocator cannot be asked. */
@@ -233,10 +293,10 @@ static void rooms(struct input in)
   enum { N = 1000 };
   static YDoc *docs[N];
   struct mallinfo2 before = mallinfo2();
-  double start = now_ms(), cpu = cpu_ms();
+  double ms = now_ms(), cpu = cpu_ms();
   for (int i = 0; i < N; i++)
     docs[i] = loaded(in, false);
-  double ms = now_ms() - start;
+  ms = now_ms() - ms;
   cpu = cpu_ms() - cpu;
   struct mallinfo2 after = mallinfo2();
   printf("{\"ms\": %.4f, \"cpu\": %.4f, \"heap\": %zu}\n", ms / N, cpu / N,
@@ -258,11 +318,12 @@ static void array_bulk(struct input in)
     (void)next_u32(&in);
     values[i] = p_yinput_float(strtod(text_of(next_bytes(&in)), NULL));
   }
-  double start = now_ms();
+  start();
   YTransaction *txn = p_ydoc_write_transaction(doc, 0, NULL);
   p_yarray_insert_range(array, txn, 0, values, count);
   p_ytransaction_commit(txn);
-  printf("{\"ms\": %.4f}\n", now_ms() - start);
+  stop();
+  printf("}\n");
   free(values);
   p_ydoc_destroy(doc);
 }
@@ -283,14 +344,14 @@ static void encode(struct input in, bool diff, const char *half, bool v2)
     sv = (char *)have.data;
     sv_len = (uint32_t)have.len;
   }
-  double ms[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) {
-    double start = now_ms();
+    round_start();
     char *out = v2 ? p_ytransaction_state_diff_v2(txn, sv, sv_len, &len) : p_ytransaction_state_diff_v1(txn, sv, sv_len, &len);
-    ms[i] = now_ms() - start;
+    round_stop();
     p_ybinary_destroy(out, len);
   }
-  print_median(ms, ROUNDS, len);
+  print_rounds();
+  printf(", \"bytes\": %" PRIu32 "}\n", len);
   free(have.data);
   if (diff)
     p_ybinary_destroy(sv, sv_len);
@@ -310,6 +371,8 @@ int main(int argc, char **argv)
     edits(in, what);
   else if (strcmp(what, "two-users") == 0)
     two_users(in);
+  else if (strcmp(what, "both-users") == 0)
+    both_users(in);
   else if (strcmp(what, "apply") == 0 || strcmp(what, "fold") == 0)
     apply(in, what[0] == 'f');
   else if (strcmp(what, "load") == 0 || strcmp(what, "load2") == 0)
