@@ -55,8 +55,6 @@ void gs_content_drop(gesso_doc *doc, gs_item *it)
 
 void gs_text_compact(gesso_doc *doc)
 {
-  if (doc->text_garbage < 4096 || doc->text_garbage < doc->text_len / 2)
-    return;
   size_t live = 0;
   for (uint32_t i = 1; i < doc->nitems; i++)
     if (gs_kind_has_bytes(gs_kind(&doc->items[i])) && (doc->items[i].head & GS_ITEM_INLINE) == 0)

@@ -40,7 +40,11 @@ GESSO_MUST_USE bool gs_text_reserve(gesso_doc *doc, size_t bytes);
 void gs_content_set_reserved(gesso_doc *doc, gs_item *it, gesso_bytes bytes);
 /* Gives the bytes up. The kind stays. */
 void gs_content_drop(gesso_doc *doc, gs_item *it);
-/* Gathers the live bytes when too many are garbage. Does nothing when memory is short. */
+/* Gathers the live bytes, when too many are garbage. Does nothing when memory is short. */
+static inline bool gs_text_is_waste(const gesso_doc *doc)
+{
+  return doc->text_garbage >= 4096 && doc->text_garbage >= doc->text_len / 2;
+}
 void gs_text_compact(gesso_doc *doc);
 
 /* Bytes of the first n elements or UTF-16 units of a content. *pair is set when unit n is the second

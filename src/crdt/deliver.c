@@ -50,6 +50,18 @@ static void keep_room(gs_observers *o, gesso_buffer *update)
   }
 }
 
+gs_buf gs_observe_room(gesso_doc *doc)
+{
+  gs_buf buf = gs_buf_make(doc->mem.inner);
+  gesso_buffer *room = &doc->observers->room;
+  if (room->data != NULL) {
+    buf.b = *room;
+    gs_buf_clear(&buf);
+    room->data = NULL;
+  }
+  return buf;
+}
+
 static void delivery_finish(gesso_doc *doc, gs_delivery *d)
 {
   forget_transaction(doc, &d->transaction);
@@ -328,6 +340,22 @@ void gs_observe_deliver(gesso_doc *doc)
     delivery_finish(doc, d);
   }
   o->delivering = false;
+}
+
+void gs_observe_call_only(gesso_doc *doc, gs_buf *update, bool local)
+{
+  gs_observers *o = doc->observers;
+  if (update->b.len > 0 || update->err != GESSO_OK) {
+    const gs_sub *sub = &o->subs[o->first[GS_SUB_UPDATE_V1]];
+    o->delivering = true;
+    gesso_bytes bytes = update->err == GESSO_OK ? gs_buf_bytes(update) : (gesso_bytes){ NULL, 0 };
+    sub->fn.update(sub->ctx, doc, bytes, (gesso_bytes){ NULL, 0 }, local);
+    o->delivering = false;
+  }
+  gesso_buffer room = gs_buf_take(update);
+  keep_room(o, &room);
+  if (o->queue != NULL)
+    gs_observe_deliver(doc);
 }
 
 void gs_observers_destroy(gesso_doc *doc)

@@ -204,7 +204,7 @@ typedef struct gs_txn {
   uint32_t ndel_clients;
   gs_id *merge;    /* splits that may merge again (Yjs: _mergeStructs) */
   uint32_t nmerge, merge_cap;
-  uint32_t *formatted; /* text types that changed and may need their formats cleaned */
+  uint32_t *formatted; /* text types with formats that changed and may need them cleaned */
   uint32_t nformatted, formatted_cap;
   gesso_buffer origin;
 } gs_txn;
@@ -393,7 +393,12 @@ static inline bool gs_id_eq(gs_id a, gs_id b)
 GESSO_MUST_USE bool gs_items_grow(gesso_doc *doc, size_t n);
 GESSO_MUST_USE static inline bool gs_items_reserve(gesso_doc *doc, size_t n)
 {
-  return n <= doc->nfree_items || gs_items_grow(doc, n);
+  if (n <= doc->nfree_items)
+    return true;
+  size_t end = (size_t)doc->nitems + n - doc->nfree_items;
+  return (end <= doc->items_cap && (doc->leaf_of == NULL || end <= doc->leaf_of_cap) &&
+          (doc->redone == NULL || end <= doc->redone_cap)) ||
+         gs_items_grow(doc, n);
 }
 /* The same behind all there are, whatever is free among them. No more than `most` are expected to come. */
 GESSO_MUST_USE bool gs_items_room(gesso_doc *doc, size_t n, size_t most);
@@ -454,12 +459,11 @@ static inline void gs_txn_touch_reserved(gesso_doc *doc, uint32_t client)
   if (doc->clients[client].epoch != doc->txn.epoch)
     gs_txn_touch_first_reserved(doc, client);
 }
-void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key);
 /* Notes that the sequence (key 0) or a key of a type changed (Yjs: addChangedTypeToTransaction). Never fails. */
+void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key);
 static inline void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 {
-  const gs_type *t = &doc->types[type];
-  if (doc->tracks || (!t->fmt_listed && (t->kind == GESSO_TEXT || t->kind == GESSO_XML_TEXT)))
+  if (doc->tracks || doc->types[type].has_formatting)
     gs_txn_note_changed(doc, type, key);
 }
 void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);

@@ -70,6 +70,7 @@ static gesso_status subscribe(gesso_doc *doc, gs_sub sub, gesso_subscription *ou
   while (*end != 0)
     end = &o->subs[*end].next;
   *end = at;
+  o->nlive++;
   if (needs_changes(sub.kind) && o->nwatch++ == 0) {
     doc->tracks = true;
     if (doc->txn.depth > 0)
@@ -99,6 +100,7 @@ void gesso_doc_unobserve(gesso_doc *doc, gesso_subscription subscription)
   while (*link != at)
     link = &o->subs[*link].next;
   *link = found->next;
+  o->nlive--;
   if (needs_changes(found->kind) && --o->nwatch == 0) {
     gs_observe_forget(doc);
     doc->tracks = false;

@@ -8,6 +8,9 @@
  *   gs_observe_queue, gs_observe_deliver   when the transaction is over: the callbacks run. Transactions that they
  *                        make queue their own deliveries behind
  *
+ * When all there is is one subscription to v1 updates, as in most documents, there is no delivery: it is called straight
+ * away (gs_observe_only_update).
+ *
  * Cleaning up formats after remote changes is a transaction of its own, whose delivery is queued behind.
  *
  * Preparing may fail for lack of memory; the transaction stands all the same. */
@@ -112,6 +115,7 @@ typedef struct gs_delivery {
 typedef struct gs_observers {
   gs_sub *subs; /* [0] is unused */
   uint32_t nsubs, subs_cap, free_sub, serial;
+  uint32_t nlive;
   uint32_t first[GS_SUB_KINDS]; /* of each kind but TYPE and DEEP */
   uint32_t nwatch;              /* subscriptions that need to know which types changed */
 
@@ -152,6 +156,19 @@ GESSO_MUST_USE gesso_status gs_gather_events(gesso_doc *doc, gs_delivery *d);
 void gs_observe_queue(gesso_doc *doc, gs_delivery *d);
 /* Runs what is queued, unless that is being done. */
 void gs_observe_deliver(gesso_doc *doc);
+
+/* Whether the only subscription is one to v1 updates and could be called now. Nothing is kept for it then:
+ * gs_observe_call_only, when the transaction is over, takes the place of all of the above. */
+static inline bool gs_observe_only_update(const gesso_doc *doc)
+{
+  const gs_observers *o = doc->observers;
+  return o->nlive == 1 && o->first[GS_SUB_UPDATE_V1] != 0 && !o->delivering && o->queue == NULL &&
+         doc->txn.origin.data == NULL;
+}
+/* `update`, which it takes, is empty when nothing changed, or latched why there is none. */
+void gs_observe_call_only(gesso_doc *doc, gs_buf *update, bool local);
+/* A buffer for the next v1 update, used by one after the other. */
+gs_buf gs_observe_room(gesso_doc *doc);
 
 static inline bool gs_observes(const gesso_doc *doc, gs_sub_kind kind)
 {

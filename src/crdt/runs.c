@@ -527,8 +527,6 @@ static gs_ix moved(const gs_ix *to, gs_ix ix)
 
 void gs_items_compact(gesso_doc *doc)
 {
-  if (doc->nfree_items < 1024 || doc->nfree_items < doc->nitems / 3 || doc->leaf_of != NULL || doc->redone != NULL)
-    return;
   gs_ix *to = gs_alloc_zero(doc->alloc, doc->nitems * sizeof *to);
   if (to == NULL)
     return;

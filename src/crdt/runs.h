@@ -53,7 +53,11 @@ void gs_runs_allow(gesso_doc *doc);
 /* Whether an integration next to `left` (0: at the head of the slot) may follow a packed link. */
 bool gs_runs_in_reach(const gesso_doc *doc, uint32_t slot, gs_ix left);
 
-/* Moves the items together after much was packed, and gives the memory back. Indexes change. */
+/* Moves the items together, after much was packed, and gives the memory back. Indexes change. */
+static inline bool gs_items_are_waste(const gesso_doc *doc)
+{
+  return doc->nfree_items >= 1024 && doc->nfree_items >= doc->nitems / 3 && doc->leaf_of == NULL && doc->redone == NULL;
+}
 void gs_items_compact(gesso_doc *doc);
 
 /* What a run is made of, in order of clocks. */

@@ -19,18 +19,30 @@ typedef struct node {
 
 typedef uint32_t widths[FAN];
 
-typedef struct gs_seq {
-  node *nodes; /* nodes[0] is unused */
-  uint32_t n, cap, free;
-  uint32_t root;
-  widths *bytes; /* beside each node's len: UTF-8 bytes. NULL until somebody asks for them */
-  uint32_t bytes_cap;
-} gs_seq;
-
 /* How much something is, in both units. */
 typedef struct extent {
   uint32_t len, bytes;
 } extent;
+
+/* The leaf that was looked at last. The next edit mostly is there too: it finds its place in a step or two, and what
+ * changes is told to the nodes above when the cursor leaves the leaf. */
+typedef struct cursor {
+  uint32_t leaf; /* 0: nowhere */
+  uint32_t at;   /* a child of it, or past the last */
+  uint32_t start;      /* index at which that child begins */
+  uint32_t first, end; /* indexes of the leaf */
+  bool placed;         /* the three are known; otherwise first == end */
+  extent owed;         /* the nodes above do not know of this */
+} cursor;
+
+typedef struct gs_seq {
+  node *nodes; /* nodes[0] is unused */
+  uint32_t n, cap, free;
+  uint32_t root;
+  cursor cur;
+  widths *bytes; /* beside each node's len: UTF-8 bytes. NULL until somebody asks for them */
+  uint32_t bytes_cap;
+} gs_seq;
 
 static extent extent_of(const gesso_doc *doc, const gs_seq *s, gs_ix ix)
 {
@@ -172,6 +184,66 @@ fail:
   return false;
 }
 
+/* Tells the nodes above that node ix changed by that much, modulo 2^32: it may be negative. */
+static void bubble(gs_seq *s, uint32_t ix, extent by)
+{
+  while (s->nodes[ix].parent != 0) {
+    uint32_t up = s->nodes[ix].parent, i = place_of(&s->nodes[up], ix);
+    s->nodes[up].len[i] += by.len;
+    if (s->bytes != NULL)
+      s->bytes[up][i] += by.bytes;
+    ix = up;
+  }
+}
+
+/* Before anybody looks at the nodes above. */
+static void settle(gs_seq *s)
+{
+  if (s->cur.owed.len == 0 && s->cur.owed.bytes == 0)
+    return;
+  bubble(s, s->cur.leaf, s->cur.owed);
+  s->cur.owed = (extent){ 0, 0 };
+}
+
+/* The cursor goes to a leaf, of which it does not learn where it begins. */
+static void go(gs_seq *s, uint32_t leaf)
+{
+  settle(s);
+  s->cur = (cursor){ .leaf = leaf };
+}
+
+/* Child i of the cursor's leaf changed by that much. */
+static void note(gs_seq *s, uint32_t i, extent by)
+{
+  cursor *c = &s->cur;
+  c->owed.len += by.len;
+  c->owed.bytes += by.bytes;
+  if (!c->placed)
+    return;
+  c->end += by.len;
+  if (i < c->at)
+    c->start += by.len;
+}
+
+/* The child in which that much of a node is over, of which there is more. Takes off what is before it. */
+static uint32_t child_at(const node *nd, uint32_t *pos)
+{
+  uint32_t i = 0, left = *pos;
+  for (;;) {
+    /* Behind the last child are left-overs, which are never reached. */
+    uint64_t four = (uint64_t)nd->len[i] + nd->len[i + 1] + nd->len[i + 2] + nd->len[i + 3];
+    if (left < four)
+      break;
+    left -= (uint32_t)four;
+    i += 4;
+  }
+  while (left >= nd->len[i])
+    left -= nd->len[i++];
+  assert(i < nd->n);
+  *pos = left;
+  return i;
+}
+
 gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out, uint32_t *offset_out)
 {
   *item_out = 0;
@@ -180,19 +252,35 @@ gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *ite
     return GESSO_OK;
   if (doc->types[type].index == NULL && !build(doc, type))
     return GESSO_E_NOMEM;
-  const gs_seq *s = doc->types[type].index;
-  uint32_t at = s->root;
+  gs_seq *s = doc->types[type].index;
+  cursor *c = &s->cur;
+  if (pos - c->first < c->end - c->first) {
+    const node *nd = &s->nodes[c->leaf];
+    uint32_t i = c->at, start = c->start;
+    while (pos < start)
+      start -= nd->len[--i];
+    while (pos - start >= nd->len[i])
+      start += nd->len[i++];
+    assert(i < nd->n);
+    c->at = i;
+    c->start = start;
+    *item_out = nd->child[i];
+    *offset_out = pos - start;
+    return GESSO_OK;
+  }
+  settle(s);
+  uint32_t at = s->root, left = pos, upto = doc->types[type].length;
   for (;;) {
     const node *nd = &s->nodes[at];
-    uint32_t i = 0;
-    while (pos >= nd->len[i])
-      pos -= nd->len[i++];
-    assert(i < nd->n);
+    uint32_t before = left, i = child_at(nd, &left);
     if (nd->leaf) {
+      uint32_t first = pos - before;
+      *c = (cursor){ .leaf = at, .at = i, .start = pos - left, .first = first, .end = first + upto, .placed = true };
       *item_out = nd->child[i];
-      *offset_out = pos;
+      *offset_out = left;
       return GESSO_OK;
     }
+    upto = nd->len[i];
     at = nd->child[i];
   }
 }
@@ -218,6 +306,7 @@ gesso_status gs_seq_measure(gesso_doc *doc, uint32_t type, bool by_bytes, uint64
   if (doc->types[type].index == NULL && !build(doc, type))
     return GESSO_E_NOMEM;
   gs_seq *s = doc->types[type].index;
+  settle(s);
   if (s->bytes == NULL) {
     if (!gs_grow(doc->alloc, &s->bytes, &s->bytes_cap, s->n, sizeof(widths)))
       return GESSO_E_NOMEM;
@@ -261,7 +350,8 @@ uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix)
       index += gs_visible_len(&doc->items[i]);
     return index;
   }
-  const gs_seq *s = doc->types[type].index;
+  gs_seq *s = doc->types[type].index;
+  settle(s);
   uint32_t child = ix;
   for (uint32_t at = doc->leaf_of[ix]; at != 0; at = s->nodes[at].parent) {
     const node *nd = &s->nodes[at];
@@ -270,18 +360,6 @@ uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix)
     child = at;
   }
   return index;
-}
-
-/* Tells the nodes above that node ix changed by that much, modulo 2^32: it may be negative. */
-static void bubble(gs_seq *s, uint32_t ix, extent by)
-{
-  while (s->nodes[ix].parent != 0) {
-    uint32_t up = s->nodes[ix].parent, i = place_of(&s->nodes[up], ix);
-    s->nodes[up].len[i] += by.len;
-    if (s->bytes != NULL)
-      s->bytes[up][i] += by.bytes;
-    ix = up;
-  }
 }
 
 /* Sets how much child i of a node is. Returns the difference. */
@@ -373,22 +451,61 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
   }
 }
 
+/* The same in the cursor's leaf, which has room: what is more is told to the nodes above later. */
+static void put_here(gesso_doc *doc, gs_seq *s, uint32_t i, uint32_t child, extent size)
+{
+  cursor *c = &s->cur;
+  node *nd = &s->nodes[c->leaf];
+  memmove(nd->child + i + 1, nd->child + i, (nd->n - i) * sizeof *nd->child);
+  memmove(nd->len + i + 1, nd->len + i, (nd->n - i) * sizeof *nd->len);
+  nd->child[i] = child;
+  nd->len[i] = size.len;
+  if (s->bytes != NULL) {
+    uint32_t *b = s->bytes[c->leaf];
+    memmove(b + i + 1, b + i, (nd->n - i) * sizeof *b);
+    b[i] = size.bytes;
+  }
+  nd->n++;
+  doc->leaf_of[child] = c->leaf;
+  c->at += i <= c->at;
+  note(s, i, size);
+}
+
+/* Takes the cursor to the item's leaf. Returns its place there. */
+static uint32_t place_in_leaf(const gesso_doc *doc, gs_seq *s, gs_ix ix)
+{
+  uint32_t leaf = doc->leaf_of[ix];
+  const node *nd = &s->nodes[leaf];
+  if (s->cur.leaf != leaf)
+    go(s, leaf);
+  else if (s->cur.at < nd->n && nd->child[s->cur.at] == ix)
+    return s->cur.at;
+  return place_of(nd, ix);
+}
+
 void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix)
 {
   gs_seq *s = doc->types[type].index;
   if (s == NULL)
     return;
   const gs_item *it = &doc->items[ix];
-  uint32_t leaf, i;
+  uint32_t i = 0;
   if (it->left != 0) {
-    leaf = doc->leaf_of[it->left];
-    i = place_of(&s->nodes[leaf], it->left) + 1;
+    i = place_in_leaf(doc, s, it->left) + 1;
   } else {
-    for (leaf = s->root; !s->nodes[leaf].leaf; leaf = s->nodes[leaf].child[0]) {
-    }
-    i = 0;
+    uint32_t leaf = s->root;
+    while (!s->nodes[leaf].leaf)
+      leaf = s->nodes[leaf].child[0];
+    if (s->cur.leaf != leaf)
+      go(s, leaf);
   }
   extent size = extent_of(doc, s, ix);
+  uint32_t leaf = s->cur.leaf;
+  if (s->nodes[leaf].n < FAN) {
+    put_here(doc, s, i, ix, size);
+    return;
+  }
+  go(s, 0);
   if (!put(doc, s, leaf, i, ix, size, size))
     gs_seq_drop(doc, type);
 }
@@ -398,8 +515,15 @@ void gs_seq_cut(gesso_doc *doc, uint32_t type, gs_ix left, gs_ix right)
   gs_seq *s = doc->types[type].index;
   if (s == NULL)
     return;
-  uint32_t leaf = doc->leaf_of[left], i = place_of(&s->nodes[leaf], left);
-  extent less = set_extent(s, leaf, i, extent_of(doc, s, left)), size = extent_of(doc, s, right);
+  uint32_t i = place_in_leaf(doc, s, left), leaf = s->cur.leaf;
+  extent size = extent_of(doc, s, right);
+  if (s->nodes[leaf].n < FAN) {
+    note(s, i, set_extent(s, leaf, i, extent_of(doc, s, left)));
+    put_here(doc, s, i + 1, right, size);
+    return;
+  }
+  go(s, 0);
+  extent less = set_extent(s, leaf, i, extent_of(doc, s, left));
   if (!put(doc, s, leaf, i + 1, right, size, (extent){ size.len + less.len, size.bytes + less.bytes }))
     gs_seq_drop(doc, type);
 }
@@ -409,10 +533,8 @@ void gs_seq_resized(gesso_doc *doc, uint32_t type, gs_ix ix)
   gs_seq *s = doc->types[type].index;
   if (s == NULL)
     return;
-  uint32_t leaf = doc->leaf_of[ix];
-  extent by = set_extent(s, leaf, place_of(&s->nodes[leaf], ix), extent_of(doc, s, ix));
-  if (by.len != 0 || by.bytes != 0)
-    bubble(s, leaf, by);
+  uint32_t i = place_in_leaf(doc, s, ix);
+  note(s, i, set_extent(s, s->cur.leaf, i, extent_of(doc, s, ix)));
 }
 
 void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
@@ -420,13 +542,11 @@ void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
   gs_seq *s = doc->types[type].index;
   if (s == NULL)
     return;
-  uint32_t at = doc->leaf_of[ix], child = ix;
+  uint32_t i = place_in_leaf(doc, s, ix), at = s->cur.leaf;
+  note(s, i, set_extent(s, at, i, (extent){ 0, 0 }));
+  s->cur.at -= i < s->cur.at;
   for (;;) {
     node *nd = &s->nodes[at];
-    uint32_t i = place_of(nd, child);
-    extent by = set_extent(s, at, i, (extent){ 0, 0 });
-    if (by.len != 0 || by.bytes != 0)
-      bubble(s, at, by);
     if (s->bytes != NULL)
       memmove(s->bytes[at] + i, s->bytes[at] + i + 1, (nd->n - i - 1u) * sizeof **s->bytes);
     memmove(nd->child + i, nd->child + i + 1, (nd->n - i - 1u) * sizeof *nd->child);
@@ -434,10 +554,12 @@ void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
     nd->n--;
     if (nd->n > 0 || nd->parent == 0)
       return;
-    child = at;
+    go(s, 0);
+    uint32_t child = at;
     at = nd->parent;
     s->nodes[child].parent = s->free;
     s->free = child;
+    i = place_of(&s->nodes[at], child);
   }
 }
 
@@ -472,11 +594,31 @@ static const char *check_node(const gesso_doc *doc, const gs_seq *s, uint32_t ix
   return NULL;
 }
 
+static bool cursor_knows(const gs_seq *s)
+{
+  const cursor *c = &s->cur;
+  if (!c->placed)
+    return c->first == c->end;
+  const node *nd = &s->nodes[c->leaf];
+  uint32_t before = 0, first = 0;
+  for (uint32_t i = 0; i < c->at; i++)
+    before += nd->len[i];
+  for (uint32_t at = c->leaf; s->nodes[at].parent != 0; at = s->nodes[at].parent) {
+    const node *up = &s->nodes[s->nodes[at].parent];
+    for (uint32_t i = place_of(up, at); i > 0; i--)
+      first += up->len[i - 1];
+  }
+  return c->at <= nd->n && c->first == first && c->start == first + before && c->end == first + sum(nd);
+}
+
 const char *gs_seq_check(const gesso_doc *doc, uint32_t type)
 {
-  const gs_seq *s = doc->types[type].index;
+  gs_seq *s = doc->types[type].index;
   if (s == NULL)
     return NULL;
+  settle(s);
+  if (!cursor_knows(s))
+    return "I7 position index: cursor";
   uint32_t seq = doc->types[type].seq;
   gs_ix expect = seq != 0 ? doc->slots[seq].head : 0;
   const char *why = check_node(doc, s, s->root, &expect, 0);

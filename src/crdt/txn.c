@@ -21,7 +21,6 @@ void gs_txn_touch_first_reserved(gesso_doc *doc, uint32_t client)
 void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key)
 {
   gs_type *t = &doc->types[type];
-  bool clean = (t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed;
   if (t->item != 0) {
     /* A type that was made in this transaction did not change, it was added. */
     const gs_item *it = &doc->items[t->item];
@@ -30,7 +29,7 @@ void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key)
   }
   if (doc->tracks)
     gs_observe_changed(doc, type, key);
-  if (clean)
+  if (!t->has_formatting || (t->kind != GESSO_TEXT && t->kind != GESSO_XML_TEXT) || t->fmt_listed)
     return;
   gs_txn *txn = &doc->txn;
   if (!gs_grow(doc->alloc, &txn->formatted, &txn->formatted_cap, (size_t)txn->nformatted + 1, sizeof(uint32_t))) {
@@ -246,7 +245,8 @@ static void trim(gesso_doc *doc)
     }
   }
   for (uint32_t i = 0; i < doc->txn.ntouched; i++)
-    gs_structs_trim(doc, doc->txn.touched[i]);
+    if (gs_structs_have_spare(&doc->clients[doc->txn.touched[i]]))
+      gs_structs_trim(doc, doc->txn.touched[i]);
   gs_txn *txn = &doc->txn;
   if (txn->dels.cap > 1024) {
     gs_free(doc->alloc, txn->dels.v, txn->dels.cap * sizeof *txn->dels.v);
@@ -326,12 +326,7 @@ static gesso_status write_updates(gesso_doc *doc, gs_delivery *d, const gs_range
 {
   gesso_status st = GESSO_OK;
   gesso_buffer *own_out = cleaned->n == 0 ? update_out : NULL;
-  gs_buf buf = gs_buf_make(doc->mem.inner);
-  if (d != NULL && own_out == NULL && doc->observers->room.data != NULL) {
-    buf.b = doc->observers->room;
-    gs_buf_clear(&buf);
-    doc->observers->room = (gesso_buffer){ 0 };
-  }
+  gs_buf buf = d != NULL && own_out == NULL ? gs_observe_room(doc) : gs_buf_make(doc->mem.inner);
   if ((own_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
     gs_write_txn(doc, &buf);
     st = buf.err;
@@ -358,13 +353,18 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   gesso_status st = GESSO_OK, s;
   if (txn->dels_lost)
     st = find_deletions(doc);
-  gs_ranges_normalise(&txn->dels);
-  gs_delivery *d = doc->observers != NULL ? gs_observe_changes(doc, &st) : NULL;
-  if (doc->observers != NULL)
+  if (txn->dels.n > 1)
+    gs_ranges_normalise(&txn->dels);
+  bool clean = txn->remote && gs_format_is_due(doc), cleaned_lost = false;
+  bool only = doc->observers != NULL && update_out == NULL && !clean && st == GESSO_OK && gs_observe_only_update(doc);
+  gs_delivery *d = NULL;
+  gs_buf update = { 0 }; /* for the only one */
+  if (doc->observers != NULL && !only) {
+    d = gs_observe_changes(doc, &st);
     gs_observe_forget(doc);
-  bool clean = gs_format_is_due(doc), cleaned_lost = false;
+  }
   gs_ranges cleaned = clean ? clean_formats(doc, &cleaned_lost) : (gs_ranges){ 0 };
-  if ((s = gs_subdocs_end(doc)) != GESSO_OK)
+  if ((doc->subdocs != NULL || (doc->observers != NULL && !only)) && (s = gs_subdocs_end(doc)) != GESSO_OK)
     st = s;
   collect(doc);
   merge_deleted(doc);
@@ -372,7 +372,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   merge_cuts(doc);
   if (txn->gc_all)
     collect_all(doc);
-  gs_text_compact(doc);
+  if (gs_text_is_waste(doc))
+    gs_text_compact(doc);
 
   /* Somebody else writes under our client id (Yjs: "Changed the client-id ..."): take another. */
   if (txn->remote && !txn->local && doc->own != 0 && doc->clients[doc->own].epoch == txn->epoch &&
@@ -383,8 +384,14 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
     doc->deleted = (gs_ranges){ 0 };
   }
-  if ((s = write_updates(doc, d, &cleaned, update_out)) != GESSO_OK)
+  if (only) {
+    update = gs_observe_room(doc);
+    if (changed(doc))
+      gs_write_txn(doc, &update);
+    st = update.err;
+  } else if ((update_out != NULL || d != NULL) && (s = write_updates(doc, d, &cleaned, update_out)) != GESSO_OK) {
     st = s;
+  }
   for (uint32_t i = 0; i < txn->nformatted; i++)
     doc->types[txn->formatted[i]].fmt_listed = false;
   if (txn->dels_lost && !cleaned_lost)
@@ -392,11 +399,14 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
       doc->items[i].head &= ~(uint32_t)GS_ITEM_DELNOW;
   for (uint32_t i = 0; i < txn->ntouched; i++)
     gs_runs_pack(doc, txn->touched[i]);
-  gs_items_compact(doc);
+  if (gs_items_are_waste(doc))
+    gs_items_compact(doc);
   trim(doc);
-  gesso_buffer_free(&txn->origin);
+  if (txn->origin.data != NULL)
+    gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
   txn->dels.n = txn->ndel_clients = 0;
+  bool local = txn->local;
   txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = false;
   txn->epoch++;
   if (d != NULL)
@@ -409,8 +419,11 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     s = gs_txn_end(doc, NULL);
     return s != GESSO_OK ? s : st;
   }
-  gs_free(doc->alloc, cleaned.v, cleaned.cap * sizeof *cleaned.v);
-  if (doc->observers != NULL)
+  if (cleaned.v != NULL)
+    gs_free(doc->alloc, cleaned.v, cleaned.cap * sizeof *cleaned.v);
+  if (only)
+    gs_observe_call_only(doc, &update, local);
+  else if (d != NULL)
     gs_observe_deliver(doc);
   if (doc->subdocs != NULL && (doc->observers == NULL || !doc->observers->delivering))
     gs_subdocs_leave(doc);
