@@ -8,7 +8,10 @@
 
 #include <assert.h>
 
-#define SCRATCH_MAX 8 /* elements of a scratch array that is kept */
+enum {
+  SCRATCH_MAX = 8, /* elements of a scratch array that is kept */
+  SMALL = 512      /* bytes of an update that is copied */
+};
 
 static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32_t offset)
 {
@@ -33,6 +36,7 @@ static gs_ix place_for(gesso_doc *doc, gs_ix staged)
   if (doc->free_item == 0 || doc->nfinders > 0)
     return staged;
   gs_ix ix = gs_item_new_reserved(doc);
+  doc->items[ix] = doc->items[staged];
   gs_item_free(doc, staged);
   return ix;
 }
@@ -52,7 +56,7 @@ static inline bool begins_at(const gs_item *it, gs_id id)
 }
 
 /* Integrates a struct for which that is a matter of links: what it was inserted between begins and ends there, and has
- * nothing between. False, and nothing has changed: it is for integrate_in. There must be finders: it stays in its place. */
+ * nothing between. False, and nothing has changed: it is for integrate_in. */
 static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix)
 {
   enum { USUAL = 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
@@ -64,9 +68,11 @@ static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix
   gs_ix left = 0, next;
   if (it->origin.client != 0) {
     left = it->origin.client == client && it->origin.clock + 1 == it->clock ? gs_struct_last(doc, client)
+           : it->left != 0                                                  ? it->left
                                                                             : gs_finder_look(doc, it->origin);
     const gs_item *l = &doc->items[left];
-    if (left == 0 || l->clock + l->len - 1 != it->origin.clock || gs_kind(l) == GS_GC || l->right == GS_PACKED)
+    if (left == 0 || gs_client_of(l) != it->origin.client || l->clock + l->len - 1 != it->origin.clock ||
+        gs_kind(l) == GS_GC || l->right == GS_PACKED)
       return false;
     next = l->right;
   } else {
@@ -78,8 +84,10 @@ static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix
     return false;
   uint32_t slot = doc->items[left != 0 ? left : next].slot;
   gs_txn_touch_reserved(doc, client);
+  gesso_bytes content = kind != GS_DELETED ? gs_in_content(doc, up, ix) : (gesso_bytes){ NULL, 0 };
+  ix = place_for(doc, ix);
+  it = &doc->items[ix];
   if (kind != GS_DELETED) {
-    gesso_bytes content = gs_in_content(doc, up, ix);
     it->head &= ~(uint32_t)GS_IN_MADE;
     gs_content_set_reserved(doc, it, content);
   }
@@ -235,14 +243,11 @@ static void put_aside(gs_plan *p)
 static void execute(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
-  /* Without finders structs may be put elsewhere, and crowds want to know of each. */
-  bool usual = doc->nfinders > 0 && doc->ncrowds == 0;
+  /* Crowds want to know of each. */
   for (uint32_t i = 0; i < p->nrows; i++)
     for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
-      if (!usual || !integrate_usual(doc, &p->up, ix)) {
+      if (doc->ncrowds > 0 || !integrate_usual(doc, &p->up, ix))
         integrate_in(doc, &p->up, ix);
-        usual = usual && doc->ncrowds == 0;
-      }
   delete_all(p);
   gs_finders_stop(doc);
   put_aside(p);
@@ -308,8 +313,17 @@ static void give_arrays(gs_plan *p)
   }
 }
 
-static gesso_status decode(gs_plan *p, gesso_bytes update, bool v2, gesso_error *error_out)
+/* Reads the update. A small one is copied to where more than its end can be read: `room` is that, and lives as long as
+ * the plan. */
+static gesso_status decode(gs_plan *p, gesso_bytes update, bool v2, uint8_t room[SMALL + GS_UPDATE_PAD], gesso_error *error_out)
 {
+  p->up.padded = !v2 && update.len <= SMALL;
+  if (p->up.padded) {
+    if (update.len > 0)
+      memcpy(room, update.data, update.len);
+    memset(room + update.len, 0, GS_UPDATE_PAD);
+    update.data = room;
+  }
   gs_reader rd = gs_reader_of(update);
   gs_update_begin(p->doc, &p->up, update);
   if (update.len > UINT32_MAX)
@@ -345,8 +359,9 @@ static gesso_status apply(gesso_doc *doc, gesso_bytes update, bool v2, gesso_err
 {
   uint32_t nclients = doc->nclients, nkeys = doc->nkeys, key_text_len = doc->key_text_len;
   gs_plan p = { .doc = doc, .epoch = ++doc->plan_epoch, .bytes = update.len };
+  uint8_t room[SMALL + GS_UPDATE_PAD];
   take_arrays(&p);
-  gesso_status st = decode(&p, update, v2, error_out);
+  gesso_status st = decode(&p, update, v2, room, error_out);
   if (st == GESSO_OK)
     st = make_plan(&p, nclients, error_out);
   if (st == GESSO_OK) {

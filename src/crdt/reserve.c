@@ -6,15 +6,28 @@
 #include "crdt/runs.h"
 #include "gesso/update.h"
 
-static bool unpack_around(gesso_doc *doc, gs_id id, bool origin)
+/* The struct of the document that has the id, none that is packed. 0: there is none yet, or memory is short. */
+static gs_ix unpacked(gs_plan *p, gs_id id)
 {
+  gesso_doc *doc = p->doc;
   if (id.client == 0 || id.clock >= doc->clients[id.client].clock)
-    return true;
+    return 0;
   gs_ix ix = gs_struct_of(doc, id);
-  const gs_item *it = &doc->items[ix];
-  if (gs_kind(it) == GS_RUN)
-    return gs_runs_unpack(doc, ix);
-  return !origin || gs_kind(it) == GS_GC || !gs_runs_in_reach(doc, it->slot, ix) || gs_runs_unpack_slot(doc, it->slot);
+  if (gs_kind(&doc->items[ix]) != GS_RUN)
+    return ix;
+  p->nomem = p->nomem || !gs_runs_unpack(doc, ix);
+  return p->nomem ? 0 : gs_struct_of(doc, id);
+}
+
+/* The same for an origin: what is behind it may be looked at, too. */
+static gs_ix unpacked_origin(gs_plan *p, gs_id id)
+{
+  gesso_doc *doc = p->doc;
+  gs_ix ix = unpacked(p, id);
+  if (ix == 0 || gs_kind(&doc->items[ix]) == GS_GC || !gs_runs_in_reach(doc, doc->items[ix].slot, ix))
+    return ix;
+  p->nomem = p->nomem || !gs_runs_unpack_slot(doc, doc->items[ix].slot);
+  return ix;
 }
 
 /* Makes items again of the packed structs that executing the plan may meet. */
@@ -22,16 +35,18 @@ static bool unpack(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
   uint32_t row = 0;
-  for (gs_ix ix = gs_plan_first(p, &row); ix != 0 && doc->nruns > 0; ix = gs_plan_next(p, &row, ix)) {
+  for (gs_ix ix = gs_plan_first(p, &row); ix != 0 && doc->nruns > 0 && !p->nomem; ix = gs_plan_next(p, &row, ix)) {
     const gs_item in = doc->items[ix];
     gs_id origin = gs_in_origin(&in), parent = gs_in_parent(&in);
-    if (!unpack_around(doc, origin, true) || !unpack_around(doc, in.right_origin, false))
-      return false;
+    gs_ix left = unpacked_origin(p, origin);
+    if (left != 0)
+      doc->items[ix].left = left;
+    (void)unpacked(p, in.right_origin);
     /* Of a struct that is known in part the rest goes behind that part. */
     uint32_t client = gs_client_of(&in), state = doc->clients[client].clock;
-    if (in.clock < state && !unpack_around(doc, (gs_id){ client, state - 1 }, true))
-      return false;
-    if (origin.client != 0 || gs_kind(&in) == GS_GC)
+    if (in.clock < state)
+      (void)unpacked_origin(p, (gs_id){ client, state - 1 });
+    if (origin.client != 0 || gs_kind(&in) == GS_GC || p->nomem)
       continue;
     /* It goes to the front of its chain. */
     uint32_t slot = 0;
@@ -48,7 +63,7 @@ static bool unpack(gs_plan *p)
     if (slot != 0 && !gs_runs_unpack_slot(doc, slot))
       return false;
   }
-  return true;
+  return !p->nomem;
 }
 
 static inline void will_cut(gs_plan *p, uint32_t client, uint32_t n)
@@ -90,21 +105,47 @@ typedef struct last_seen {
   gs_id left, right;     /* the last cuts: many may be at one place */
 } last_seen;
 
+/* Whether a struct of the document ends with its origin; notes which. */
+static bool ends_with(gesso_doc *doc, gs_item *in, gs_id origin)
+{
+  if (origin.clock >= doc->clients[origin.client].clock)
+    return false;
+  if (in->left == 0)
+    in->left = gs_struct_of(doc, origin);
+  const gs_item *it = &doc->items[in->left];
+  return it->clock + it->len - 1 == origin.clock || gs_kind(it) == GS_GC;
+}
+
+/* Whether a struct of the document begins with its right origin. */
+static bool begins_with(const gesso_doc *doc, const gs_item *in, gs_id right)
+{
+  if (right.clock >= doc->clients[right.client].clock)
+    return false;
+  if ((in->head & GS_IN_PARENT) == 0 && in->left != 0) {
+    gs_ix next = doc->items[in->left].right;
+    if (next != 0 && next != GS_PACKED && gs_client_of(&doc->items[next]) == right.client && doc->items[next].clock == right.clock)
+      return true;
+  }
+  const gs_item *it = &doc->items[gs_struct_of(doc, right)];
+  return it->clock == right.clock || gs_kind(it) == GS_GC;
+}
+
 static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
 {
   gesso_doc *doc = p->doc;
-  const gs_item *in = &doc->items[ix];
+  gs_item *in = &doc->items[ix];
   unsigned kind = gs_kind(in);
   gs_id origin = gs_in_origin(in), right = in->right_origin;
   if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
     doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
   /* An origin that is the struct before this one ends where that one ends. */
   if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&
-      !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left)) {
+      !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left) &&
+      !ends_with(doc, in, origin)) {
     last->left = origin;
     will_cut(p, origin.client, 1);
   }
-  if (right.client != 0 && !gs_finder_begins(doc, right) && !gs_id_eq(right, last->right)) {
+  if (right.client != 0 && !gs_finder_begins(doc, right) && !gs_id_eq(right, last->right) && !begins_with(doc, in, right)) {
     last->right = right;
     will_cut(p, right.client, 1);
   }

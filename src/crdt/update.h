@@ -24,6 +24,8 @@
  *   origin   is, with GS_IN_PARENT, the item that holds the parent type
  *   left     is then the name (a key) of the root that is the parent instead; 0: origin is it
  *   slot     is then the key of a map; 0: none
+ *   left     without GS_IN_PARENT, once room was made: the item of the document that ends with its origin, as far as
+ *            somebody looked; 0: nobody did
  *   right    is the next one in the list of what the plan passes by
  *   c        says where the content is, see gs_in_content in plan.h; GS_TYPE: at is the key of its name, bytes its kind
  *
@@ -34,9 +36,12 @@ enum {
   GS_IN_KNOWN = GS_ITEM_DELNOW    /* it is there already, only what it cuts is not cut */
 };
 
+enum { GS_UPDATE_PAD = 64 }; /* more than the numbers before a content can take */
+
 typedef struct gs_update {
   gs_ix first, own_end, end; /* staged: those of the update, then those that had waited */
   const uint8_t *input;
+  bool padded;       /* GS_UPDATE_PAD bytes behind the input can be read, too */
   gs_ranges dels;
   uint32_t *clients; /* in the order of the update */
   uint32_t nclients, clients_cap;

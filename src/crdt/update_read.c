@@ -254,12 +254,12 @@ static uint32_t units_of(gesso_bytes s)
 
 /* Reads one struct as gs_read_struct does if it is a usual one without fault. False: it is for gs_read_struct, and
  * nothing was read. */
-static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t client, uint32_t clock, gs_item *out)
+static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t client, uint32_t clock, bool padded,
+                              gs_item *out)
 {
   enum { USUAL = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
-  enum { SURE = 64 }; /* more than the numbers before a content can take */
   const uint8_t *p = rd->at;
-  if (gs_reader_left(rd) < SURE)
+  if (gs_reader_left(rd) < (padded ? 1 : GS_UPDATE_PAD))
     return false;
   uint8_t info = *p++;
   unsigned kind = info & 31;
@@ -279,7 +279,7 @@ static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32
   uint32_t len = *p;
   unsigned n = len < 0x80 ? 1 : clock_at(p, &len);
   p += n;
-  if (n == 0 || len == 0)
+  if (n == 0 || len == 0 || p > rd->end)
     return false;
   out->len = len;
   if (kind >= GS_STRING) {
@@ -306,7 +306,7 @@ static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, seen ids
   gs_ix at = out->end;
   for (; n > 0 && rd->err == GESSO_OK; n--) {
     gs_item *in = &doc->items[at];
-    if (!read_usual(rd, doc, ids, client, clock, in))
+    if (!read_usual(rd, doc, ids, client, clock, out->padded, in))
       gs_read_struct(rd, doc, client, clock, in);
     if (rd->err != GESSO_OK)
       break;
