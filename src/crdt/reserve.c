@@ -177,6 +177,17 @@ static void count_order(gs_plan *p, need *n)
   n->slots = GS_MIN(n->slots, (doc->ntypes + n->types) * (GS_MIN(n->keys, doc->nkeys) + 1));
 }
 
+/* Whether deleting from that clock on, or up to it, cuts a live item. */
+static bool cuts_live(const gesso_doc *doc, uint32_t client, uint32_t clock)
+{
+  if (gs_finder_begins(doc, (gs_id){ client, clock }))
+    return false;
+  if (clock >= doc->clients[client].clock)
+    return true; /* it is among those of the update, as far as anybody knows */
+  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
+  return !gs_is_deleted(it) && it->clock < clock;
+}
+
 static void count_deletes(gs_plan *p, need *n)
 {
   gesso_doc *doc = p->doc;
@@ -184,9 +195,9 @@ static void count_deletes(gs_plan *p, need *n)
     gs_range r = p->up.dels.v[i];
     const gs_client *c = &doc->clients[r.client];
     uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock, end = r.clock + r.len;
-    if (r.clock < state && !gs_finder_begins(doc, (gs_id){ r.client, r.clock }))
+    if (r.clock < state && cuts_live(doc, r.client, r.clock))
       will_cut(p, r.client, 1);
-    if (end < state && !gs_finder_begins(doc, (gs_id){ r.client, end }))
+    if (end < state && cuts_live(doc, r.client, end))
       will_cut(p, r.client, 1);
     n->late_dels += end > state;
   }
