@@ -56,7 +56,8 @@ gesso_status gs_state_unpack(const gesso_allocator *al, const gs_stored_state *s
   uint64_t len = s->stored.len;
   if (s->enc & GS_ENC_ZSTD) {
     len = ZSTD_getFrameContentSize(s->stored.data, s->stored.len);
-    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN || len > GS_STATE_BYTES_MAX) {
+    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN ||
+        !gs_zstd_may_hold(s->stored.len, len)) {
       *why = "the stored state is damaged: it cannot be decompressed";
       return GESSO_E_CORRUPT;
     }

@@ -35,6 +35,13 @@ static inline bool gs_update_only_deletes(gesso_bytes update)
 
 #define GS_STATE_BYTES_MAX ((uint64_t)1000000000) /* SQLite's own limit for a value */
 
+/* Can a zstd frame of `stored` bytes hold so many? A block takes 4 bytes at least and holds 128 KB at most: what a damaged
+ * or forged row says of its length is not to be believed, and allocated, beyond that. */
+static inline bool gs_zstd_may_hold(size_t stored, uint64_t len)
+{
+  return len <= GS_STATE_BYTES_MAX && len >> 17 <= stored / 4;
+}
+
 /* A row of board_states. */
 typedef struct gs_stored_state {
   int enc;

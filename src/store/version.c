@@ -165,7 +165,7 @@ gesso_status gs_version_unpack(const gesso_allocator *al, const gs_version_rows 
     *why = "the version is damaged: its checksum does not match";
     return GESSO_E_CORRUPT;
   }
-  if (v->len > GS_STATE_BYTES_MAX) {
+  if (!gs_zstd_may_hold(v->data.len, v->len)) {
     *why = "the version is damaged: its length is impossible";
     return GESSO_E_CORRUPT;
   }

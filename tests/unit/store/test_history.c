@@ -3,6 +3,9 @@
 #include "store/version.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 #define MINUTE ((int64_t)60 * 1000)
 #define HOUR (60 * MINUTE)
@@ -413,6 +416,41 @@ static void a_damaged_version_is_told_and_hurts_nothing_else(void **state)
   expect_version(s, "b", two, "{\"k\":\"three\"}");
 }
 
+static void *note_most(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+  size_t *most = ctx;
+  *most = new_size > *most ? new_size : *most;
+  (void)old_size;
+  if (new_size != 0)
+    return realloc(ptr, new_size);
+  free(ptr);
+  return NULL;
+}
+
+/* A row of 13 bytes says that it holds 900 MB. */
+static void a_length_is_not_believed_beyond_what_its_bytes_can_hold(void **state)
+{
+  (void)state;
+  size_t most = 0;
+  const gesso_allocator al = { .ctx = &most, .resize = note_most };
+  static const uint32_t claimed = 900000000;
+  uint8_t frame[13] = { 0x28, 0xb5, 0x2f, 0xfd, 0xa0 }; /* one segment, its length in 4 bytes; then a block of one 0 */
+  memcpy(frame + 5, &claimed, 4);
+  memcpy(frame + 9, "\x0b\0\0", 4);
+  gs_version_rows rows = { .version = { .id = 2, .enc = GS_ENC_V1 | GS_ENC_ZSTD, .len = claimed, .data = { frame, 13 } } };
+  rows.version.hash = XXH3_64bits(frame, 13);
+  gesso_buffer out;
+  const char *why = NULL;
+  assert_int_equal(gs_version_unpack(&al, &rows, &out, &why), GESSO_E_CORRUPT);
+  /* The same as a difference to a sound one. */
+  rows.base = (gs_stored_version){ .id = 1, .enc = GS_ENC_V1, .len = 2, .hash = XXH3_64bits("\0\0", 2),
+                                   .data = { (const uint8_t *)"\0\0", 2 } };
+  rows.version.enc = GS_ENC_V1 | GS_ENC_DELTA;
+  rows.version.base = 1;
+  assert_int_equal(gs_version_unpack(&al, &rows, &out, &why), GESSO_E_CORRUPT);
+  assert_true(most < 1000);
+}
+
 static void on_named(void *ctx, gesso_status status, uint64_t id)
 {
   assert_int_equal(status, GESSO_OK);
@@ -486,6 +524,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(a_deleted_board_keeps_its_history_until_it_is_purged, setup, teardown),
     cmocka_unit_test_setup_teardown(a_restore_is_an_ordinary_edit_and_can_be_taken_back, setup, teardown),
     cmocka_unit_test_setup_teardown(restores_of_what_is_not_there_say_so, setup, teardown),
+    cmocka_unit_test(a_length_is_not_believed_beyond_what_its_bytes_can_hold),
     cmocka_unit_test_setup_teardown(a_damaged_version_is_told_and_hurts_nothing_else, setup, teardown),
     cmocka_unit_test_setup_teardown(failing_writes_are_tried_again, setup, teardown),
     cmocka_unit_test_setup_teardown(differences_survive_their_base, setup, teardown),
