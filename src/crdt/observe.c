@@ -161,9 +161,10 @@ gesso_status gs_observe_end(gesso_doc *doc, gs_end_fn fn, void *ctx, gesso_subsc
 
 /* --- what changed --- */
 
-static uint32_t *hash_place(const gs_observers *o, uint32_t type, uint32_t key)
+static uint32_t *hash_place(const gesso_doc *doc, uint32_t type, uint32_t key)
 {
-  uint64_t h = ((uint64_t)type << 32 | key) * 0x9e3779b97f4a7c15ULL;
+  const gs_observers *o = doc->observers;
+  uint64_t h = (((uint64_t)type << 32 | key) ^ doc->hash_seed) * 0x9e3779b97f4a7c15ULL;
   uint32_t mask = o->hash_cap - 1, at = (uint32_t)(h >> 32) & mask;
   while (o->hash[at] != 0) {
     const gs_changed *c = &o->changed[o->hash[at] - 1];
@@ -187,14 +188,15 @@ static bool hash_room(gesso_doc *doc)
   o->hash = hash;
   o->hash_cap = cap;
   for (uint32_t i = 0; i < o->nchanged; i++)
-    *hash_place(o, o->changed[i].type, o->changed[i].key) = i + 1;
+    *hash_place(doc, o->changed[i].type, o->changed[i].key) = i + 1;
   return true;
 }
 
 /* The place of the entry in changed[], made when there is none. */
-static uint32_t entry(gs_observers *o, uint32_t type, uint32_t key)
+static uint32_t entry(gesso_doc *doc, uint32_t type, uint32_t key)
 {
-  uint32_t *place = hash_place(o, type, key);
+  gs_observers *o = doc->observers;
+  uint32_t *place = hash_place(doc, type, key);
   if (*place == 0) {
     o->changed[o->nchanged++] = (gs_changed){ type, key, 0 };
     *place = o->nchanged;
@@ -205,7 +207,7 @@ static uint32_t entry(gs_observers *o, uint32_t type, uint32_t key)
 bool gs_observe_has_changed(const gesso_doc *doc, uint32_t type, uint32_t key)
 {
   const gs_observers *o = doc->observers;
-  return o->changed_lost || (o->nchanged > 0 && *hash_place(o, type, key) != 0);
+  return o->changed_lost || (o->nchanged > 0 && *hash_place(doc, type, key) != 0);
 }
 
 void gs_observe_changed(gesso_doc *doc, uint32_t type, uint32_t key)
@@ -218,7 +220,7 @@ void gs_observe_changed(gesso_doc *doc, uint32_t type, uint32_t key)
     o->changed_lost = true;
     return;
   }
-  uint32_t head = entry(o, type, GS_NO_KEY), before = o->nchanged, mine = entry(o, type, key);
+  uint32_t head = entry(doc, type, GS_NO_KEY), before = o->nchanged, mine = entry(doc, type, key);
   if (mine < before)
     return;
   /* A ring, of which the head knows the last. */

@@ -13,7 +13,7 @@
 
 static uint32_t place_in(const gs_subdoc_table *t, gs_id id)
 {
-  uint64_t h = ((uint64_t)id.client << 32 | id.clock) * 0x9e3779b97f4a7c15ULL;
+  uint64_t h = (((uint64_t)id.client << 32 | id.clock) ^ t->seed) * 0x9e3779b97f4a7c15ULL;
   uint32_t at = (uint32_t)(h >> 32) & (t->cap - 1);
   while (t->v[at].id.client != 0 && !gs_id_eq(t->v[at].id, id))
     at = (at + 1) & (t->cap - 1);
@@ -39,6 +39,8 @@ bool gs_subdocs_reserve(gesso_doc *doc, size_t n)
   if (doc->subdocs == NULL && (doc->subdocs = GS_NEW(doc->alloc, gs_subdoc_table)) == NULL)
     return false;
   gs_subdoc_table *t = doc->subdocs;
+  if (t->cap == 0)
+    t->seed = doc->hash_seed;
   if (!gs_grow(doc->alloc, &t->leaving, &t->leaving_cap, (size_t)t->nleaving + t->n + n, sizeof *t->leaving))
     return false;
   size_t need = ((size_t)t->n + n) / 3 * 4 + 4;

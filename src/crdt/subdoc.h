@@ -20,6 +20,7 @@ typedef struct gs_subdoc {
 typedef struct gs_subdoc_table {
   gs_subdoc *v; /* a hash table */
   uint32_t n, cap;
+  uint64_t seed; /* the document's */
   gesso_doc **leaving;
   uint32_t nleaving, leaving_cap; /* invariant: leaving_cap >= nleaving + n */
   bool dirty; /* some item of a subdocument was deleted */

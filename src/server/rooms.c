@@ -1,5 +1,6 @@
 #include "server/rooms.h"
 
+#include "base/seed.h"
 #include "net/http.h"
 #include "server/limits.h"
 #include "server/log.h"
@@ -8,14 +9,7 @@
 
 #include <stddef.h>
 #include <sys/epoll.h>
-
-static uint32_t hash_of(gesso_bytes name)
-{
-  uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, mixed at the end: the table is masked */
-  for (size_t i = 0; i < name.len; i++)
-    h = (h ^ name.data[i]) * UINT64_C(0x100000001b3);
-  return (uint32_t)((h * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
+#include <xxhash.h>
 
 static bool same_name(gesso_bytes a, gesso_bytes b)
 {
@@ -24,7 +18,7 @@ static bool same_name(gesso_bytes a, gesso_bytes b)
 
 static gs_room **slot_of(const gs_rooms *rooms, gesso_bytes name)
 {
-  return &rooms->buckets[hash_of(name) & (rooms->bucket_count - 1)];
+  return &rooms->buckets[XXH3_64bits_withSeed(name.data, name.len, rooms->seed) & (rooms->bucket_count - 1)];
 }
 
 static bool grow(gs_rooms *rooms, uint32_t count)
@@ -93,6 +87,7 @@ gesso_status gs_rooms_init(gs_rooms *rooms, gs_loop *loop, gesso_persistence *st
     .loop = loop,
     .store = store,
     .counters = counters,
+    .seed = gs_hash_seed(rooms),
     .hook = { .run = end_of_turn },
     .store_watch = { .fd = gesso_persistence_poll_fd(store), .ready = store_ready },
   };

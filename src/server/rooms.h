@@ -19,6 +19,7 @@ struct gs_rooms {
   gs_counters *counters;
   gs_room **buckets;
   uint32_t bucket_count; /* power of two */
+  uint64_t seed;         /* of the hashes of names */
   uint32_t count;
   uint32_t sessions;
   gs_room *turn_first;   /* rooms with something to do at the end of this turn */

@@ -9,6 +9,7 @@
  *    board A              first_at .--->.------>.   last_at
  */
 #include "store/board.h"
+#include "base/seed.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,7 +26,7 @@
 
 bool gs_boards_init(gs_boards *bs, const gesso_allocator *al)
 {
-  *bs = (gs_boards){ .alloc = al, .bucket_count = 256 };
+  *bs = (gs_boards){ .alloc = al, .bucket_count = 256, .seed = gs_hash_seed(bs) };
   bs->buckets = gs_alloc_zero(al, bs->bucket_count * sizeof *bs->buckets);
   return bs->buckets != NULL;
 }
@@ -48,9 +49,9 @@ void gs_boards_finish(gs_boards *bs)
   *bs = (gs_boards){ 0 };
 }
 
-static uint64_t hash_name(gesso_bytes name)
+static uint64_t hash_name(const gs_boards *bs, gesso_bytes name)
 {
-  return XXH3_64bits(name.data, name.len);
+  return XXH3_64bits_withSeed(name.data, name.len, bs->seed);
 }
 
 static gs_board *find(const gs_boards *bs, gesso_bytes name, uint64_t hash)
@@ -64,7 +65,7 @@ static gs_board *find(const gs_boards *bs, gesso_bytes name, uint64_t hash)
 
 gs_board *gs_boards_find(const gs_boards *bs, gesso_bytes name)
 {
-  return find(bs, name, hash_name(name));
+  return find(bs, name, hash_name(bs, name));
 }
 
 static void grow_buckets(gs_boards *bs)
@@ -87,7 +88,7 @@ static void grow_buckets(gs_boards *bs)
 
 gs_board *gs_boards_get(gs_boards *bs, gesso_bytes name)
 {
-  uint64_t hash = hash_name(name);
+  uint64_t hash = hash_name(bs, name);
   gs_board *b = find(bs, name, hash);
   if (b != NULL)
     return b;

@@ -67,6 +67,7 @@ typedef struct gs_boards {
   const gesso_allocator *alloc;
   gs_board **buckets;
   uint32_t bucket_count, count, dirty;
+  uint64_t seed; /* of the hashes of names */
   gs_journal journal;
 } gs_boards;
 

@@ -8,6 +8,7 @@
  * Entries are named by 1-based index, 0 is none; they move when the pool grows. */
 #include "sync/awareness.h"
 
+#include "base/seed.h"
 #include "wire/json.h"
 #include "wire/writer.h"
 
@@ -39,6 +40,7 @@ struct gs_awareness {
   uint32_t free_first;
   uint32_t *buckets;
   uint32_t bucket_count; /* power of two */
+  uint64_t seed;
   list present, departed;
   uint32_t *changed;
   uint32_t changed_count, changed_capacity;
@@ -56,7 +58,10 @@ static entry *at(const gs_awareness *aw, uint32_t ix)
 
 static uint32_t bucket_of(const gs_awareness *aw, uint64_t client)
 {
-  return (uint32_t)((client * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (aw->bucket_count - 1);
+  uint64_t h = client ^ aw->seed;
+  h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+  h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+  return (uint32_t)(h >> 32) & (aw->bucket_count - 1);
 }
 
 static uint32_t find(const gs_awareness *aw, uint64_t client)
@@ -225,6 +230,7 @@ gs_awareness *gs_awareness_create(const gesso_allocator *al, const gs_awareness_
     return NULL;
   aw->al = al;
   aw->limits = *limits;
+  aw->seed = gs_hash_seed(aw);
   if (!grow_buckets(aw, 8)) {
     gs_free(al, aw, sizeof *aw);
     return NULL;

@@ -280,6 +280,19 @@ hostile('flood: one frame with 100,000 presence ids', async () => {
   raw.cut()
 })
 
+/* Products of this number's multiples with 2^64 / golden ratio, the usual way to hash a number, have 16 zeros in the middle: a
+ * table that is indexed by them has all of these in one place, and asking 600,000 times for one that is not there takes
+ * more than a minute. */
+hostile('flood: 20,000 presence ids that a table without a secret puts into one place', async () => {
+  const id = (i) => 59089785814 * (i + 1)
+  const raw = new Raw(`${server.ws}/target`)
+  await raw.opened
+  raw.send(awareness(Array.from({ length: 20000 }, (_, i) => [id(i), 1, 'null'])))
+  raw.send(awareness(Array.from({ length: 600000 }, () => [id(20000), 0, 'null'])))
+  await undisturbed()
+  raw.cut()
+})
+
 hostile('flood: presence states of 300 KB', async () => {
   const raw = new Raw(`${server.ws}/target`)
   await raw.opened
