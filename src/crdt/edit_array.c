@@ -117,12 +117,14 @@ gesso_status gesso_array_remove(gesso_doc *doc, gesso_type array, uint64_t index
   /* Cuts at both ends, each reserved before the first. */
   gs_place from, to;
   st = gs_place_of(doc, array, index, &from);
-  if (st == GESSO_OK)
+  to = (gs_place){ from.item, from.end + (uint32_t)count };
+  if (st == GESSO_OK && (from.item == 0 || to.end > doc->items[from.item].len))
     st = gs_place_of(doc, array, index + count, &to);
+  uint32_t cut_from = gs_place_cut_client(doc, from), cut_to = gs_place_cut_client(doc, to);
   if (st == GESSO_OK)
-    st = gs_edit_reserve(doc, gs_cut_cost(doc), 0, 0, gs_place_cut_client(doc, to), 2);
-  if (st == GESSO_OK)
-    st = gs_edit_reserve(doc, 2 * gs_cut_cost(doc), 0, 0, gs_place_cut_client(doc, from), 2);
+    st = gs_edit_reserve(doc, 0, 0, 0, cut_from, 2);
+  if (st == GESSO_OK && cut_to != cut_from)
+    st = gs_edit_reserve(doc, 0, 0, 0, cut_to, 2);
   if (st != GESSO_OK)
     return st;
   gs_edit_begin(doc);

@@ -28,8 +28,8 @@ void gs_item_gc(gesso_doc *doc, gs_ix ix);
 /* A quick look, that says no where gs_merge_lefts would find nothing to do between the two, neighbours in clocks. */
 static inline bool gs_may_merge(const gesso_doc *doc, gs_ix left, gs_ix right)
 {
-  const gs_item *l = &doc->items[left];
-  return l->right == right || (gs_kind(l) == GS_GC && gs_kind(&doc->items[right]) == GS_GC);
+  const gs_item *l = &doc->items[left], *r = &doc->items[right];
+  return ((l->head ^ r->head) & (GS_KIND_MASK | GS_ITEM_DELETED)) == 0 && (l->right == right || gs_kind(l) == GS_GC);
 }
 
 /* Merges the struct at *p into its left neighbours as far as possible. *p then names the struct that

@@ -25,7 +25,8 @@ GESSO_MUST_USE static inline bool gs_structs_reserve(gesso_doc *doc, uint32_t cl
 /* Gives back most of what was reserved and not used. */
 static inline bool gs_structs_have_spare(const gs_client *c)
 {
-  return c->nchunks + 2 < c->chunks_cap && (c->chunks_cap > 16 || c->chunks[c->nchunks + 2].v != NULL);
+  return c->nchunks + 2 < c->chunks_cap &&
+         (c->chunks[c->nchunks + 2].v != NULL || (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks + 2));
 }
 void gs_structs_trim(gesso_doc *doc, uint32_t client);
 

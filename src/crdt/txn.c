@@ -214,14 +214,23 @@ static void merge_new(gesso_doc *doc)
   }
 }
 
+/* Whether the struct at p may merge into the one before it. */
+static bool may_merge_left(const gesso_doc *doc, uint32_t client, gs_pos p)
+{
+  gs_ix ix = gs_struct_at(doc, client, p);
+  return gs_pos_prev(doc, client, &p) && gs_may_merge(doc, gs_struct_at(doc, client, p), ix);
+}
+
 static void merge_cuts(gesso_doc *doc)
 {
   for (uint32_t i = doc->txn.nmerge; i-- > 0;) {
     gs_id id = doc->txn.merge[i];
     gs_pos p = gs_structs_find(doc, id.client, id.clock), next = p;
-    if (gs_pos_next(doc, id.client, &next) && gs_merge_lefts(doc, id.client, &next) > 0)
+    if (gs_pos_next(doc, id.client, &next) && gs_may_merge(doc, gs_struct_at(doc, id.client, p), gs_struct_at(doc, id.client, next)) &&
+        gs_merge_lefts(doc, id.client, &next) > 0)
       p = next;
-    (void)gs_merge_lefts(doc, id.client, &p);
+    if (may_merge_left(doc, id.client, p))
+      (void)gs_merge_lefts(doc, id.client, &p);
   }
 }
 

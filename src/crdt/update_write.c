@@ -424,51 +424,68 @@ static void write_txn(gesso_doc *doc, const sink *to)
 
 /* --- what most transactions did: a few usual structs of one client, deletions of one client --- */
 
-static uint8_t *put_id(const gesso_doc *doc, uint8_t *p, gs_id id)
+static inline uint8_t *put_number(uint8_t *p, uint64_t n)
 {
-  return gs_put_varuint56(gs_put_varuint56(p, doc->clients[id.client].id), id.clock);
+  if (n >= 0x80)
+    return gs_put_varuint56(p, n);
+  *p = (uint8_t)n;
+  return p + 1;
 }
 
-/* What a struct takes besides its content, and a client or a range of deletions, at most. */
+static inline uint8_t *put_id(const gesso_doc *doc, uint8_t *p, gs_id id)
+{
+  return put_number(put_number(p, doc->clients[id.client].id), id.clock);
+}
+
+/* What a struct takes besides its content, or a client, or a range of deletions, at most. */
 enum { PIECE_MAX = 64 };
 
-/* One struct with one look at the room. False: it is an unusual one. */
-static bool write_usual(gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset)
+/* Room for `more` bytes and the next piece. NULL: memory is short. */
+static inline uint8_t *room_at(gs_buf *out, uint8_t *p, size_t more)
+{
+  out->b.len = (size_t)(p - out->b.data);
+  return gs_buf_room(out, PIECE_MAX + more) ? out->b.data + out->b.len : NULL;
+}
+
+/* One struct, for which there is room but for its content. False: it is an unusual one. *at is NULL when memory is short. */
+static bool put_usual(gesso_doc *doc, gs_buf *out, uint8_t **at, const gs_item *it, uint32_t offset)
 {
   unsigned kind = gs_kind(it);
-  gs_id origin = offset > 0 ? (gs_id){ gs_client_of(it), it->clock + offset - 1 } : it->origin;
-  gs_id right = it->right_origin;
+  gs_id origin = it->origin, right = it->right_origin;
+  gesso_bytes content = { NULL, 0 };
+  if (offset > 0)
+    origin = (gs_id){ gs_client_of(it), it->clock + offset - 1 };
   if ((kind != GS_STRING && kind != GS_ANY && kind != GS_DELETED) || (origin.client == 0 && right.client == 0))
     return false;
-  gesso_bytes content = kind != GS_DELETED ? gs_content(doc, it) : (gesso_bytes){ NULL, 0 };
-  if (offset > 0 && kind == GS_STRING) {
-    gesso_bytes parts[3];
-    if (gs_string_parts(content, it->len, offset, it->len, parts) > 1)
-      return false;
-    content = parts[0];
-  } else if (offset > 0 && kind == GS_ANY) {
-    /* What was appended to a long item: its front is not read again for each. */
+  if (kind != GS_DELETED)
+    content = gs_content(doc, it);
+  if (offset > 0 && kind != GS_DELETED) {
+    size_t skip = offset;
     int pair;
-    size_t skip = gs_content_find(doc, it, offset, &pair);
+    if (kind == GS_ANY) {
+      skip = gs_content_find(doc, it, offset, &pair); /* a long item's front is not read again for each */
+    } else if (content.len != it->len) {
+      gesso_bytes parts[3];
+      if (gs_string_parts(content, it->len, offset, it->len, parts) > 1)
+        return false;
+      skip = (size_t)(parts[0].data - content.data);
+    }
     content = (gesso_bytes){ content.data + skip, content.len - skip };
   }
-  if (!gs_buf_room(out, PIECE_MAX + content.len))
-    return true;
-  uint8_t *p = out->b.data + out->b.len;
+  uint8_t *p = *at;
   *p++ = (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) | (right.client != 0 ? RIGHT_ORIGIN : 0) |
                    (doc->slots[it->slot].key != 0 ? MAP_KEY : 0));
   if (origin.client != 0)
     p = put_id(doc, p, origin);
   if (right.client != 0)
     p = put_id(doc, p, right);
-  p = gs_put_varuint56(p, kind == GS_STRING ? content.len : it->len - offset);
-  if (content.len == 1) {
-    *p++ = *content.data;
-  } else if (content.len > 0) {
+  p = put_number(p, kind == GS_STRING ? content.len : it->len - offset);
+  p = room_at(out, p, content.len);
+  if (p != NULL && content.len == 1)
+    *p = *content.data;
+  else if (p != NULL && content.len > 0)
     memcpy(p, content.data, content.len);
-    p += content.len;
-  }
-  out->b.len = (size_t)(p - out->b.data);
+  *at = p != NULL ? p + content.len : NULL;
   return true;
 }
 
@@ -476,44 +493,41 @@ static bool write_little(gesso_doc *doc, gs_buf *out)
 {
   const gs_txn *txn = &doc->txn;
   const gs_range *dels = txn->dels.v;
-  uint32_t n = txn->dels.n;
+  uint32_t n = txn->dels.n, client = txn->ntouched > 0 ? txn->touched[0] : 0;
   if (txn->ntouched > 1 || (n > 1 && dels[0].client != dels[n - 1].client) || !gs_buf_room(out, PIECE_MAX))
     return false;
-  const gs_client *c = txn->ntouched == 1 ? &doc->clients[txn->touched[0]] : NULL;
+  const gs_client *c = &doc->clients[client];
   uint8_t *p = out->b.data + out->b.len;
-  if (c == NULL || c->before == c->clock) {
+  if (client == 0 || c->before == c->clock) {
     *p++ = 0;
   } else {
-    uint32_t client = txn->touched[0];
     gs_pos at;
     uint32_t few = last_structs(doc, client, c->before, &at);
     if (few == 0)
       return false;
     size_t start = out->b.len;
     *p++ = 1;
-    p = gs_put_varuint56(p, few);
+    *p++ = (uint8_t)few;
     p = put_id(doc, p, (gs_id){ client, c->before });
-    out->b.len = (size_t)(p - out->b.data);
-    for (; few > 0; few--) {
+    for (;;) {
       const gs_item *it = &doc->items[gs_struct_at(doc, client, at)];
-      if (!write_usual(doc, out, it, it->clock < c->before ? c->before - it->clock : 0)) {
+      if (!put_usual(doc, out, &p, it, it->clock < c->before ? c->before - it->clock : 0)) {
         out->b.len = start;
         return false;
       }
+      if (p == NULL || --few == 0)
+        break;
       (void)gs_pos_next(doc, client, &at);
     }
-    if (!gs_buf_room(out, PIECE_MAX))
-      return true;
-    p = out->b.data + out->b.len;
   }
-  *p++ = n > 0;
-  if (n > 0)
-    p = gs_put_varuint56(gs_put_varuint56(p, doc->clients[dels->client].id), n);
-  out->b.len = (size_t)(p - out->b.data);
-  for (uint32_t i = 0; i < n && gs_buf_room(out, PIECE_MAX); i++) {
-    p = gs_put_varuint56(out->b.data + out->b.len, dels[i].clock);
-    out->b.len = (size_t)(gs_put_varuint56(p, dels[i].len) - out->b.data);
-  }
+  if (p != NULL)
+    *p++ = n > 0;
+  if (p != NULL && n > 0)
+    p = put_number(put_number(p, doc->clients[dels->client].id), n);
+  for (uint32_t i = 0; i < n && p != NULL; i++)
+    p = room_at(out, put_number(put_number(p, dels[i].clock), dels[i].len), 0);
+  if (p != NULL)
+    out->b.len = (size_t)(p - out->b.data);
   return true;
 }
 
