@@ -189,6 +189,22 @@ typedef struct seen {
 
 #define SEEN_NONE { 0x8080808080808080u, UINT64_MAX, 0, 0 }
 
+/* A key of up to 8 bytes, which the same objects have again and again. */
+typedef struct seen_key {
+  uint64_t bytes;
+  uint32_t len;
+  uint32_t key; /* 0: none */
+} seen_key;
+
+enum { SEEN_KEYS = 16 };
+
+/* What the update named last. */
+typedef struct lately {
+  seen ids[2]; /* of left and of right neighbours, which mostly are of one client each */
+  seen parent;
+  seen_key keys[SEEN_KEYS];
+} lately;
+
 static bool see(const uint8_t *p, gesso_doc *doc, seen *s)
 {
   uint64_t id, mask = 0;
@@ -221,7 +237,7 @@ static inline unsigned clock_at(const uint8_t *p, uint32_t *value)
 }
 
 /* Reads an id at *p and goes on. Of both numbers 8 bytes can be read. */
-static inline bool id_at(const uint8_t **p, gesso_doc *doc, seen *s, gs_id *out)
+static inline __attribute__((always_inline)) bool id_at(const uint8_t **p, gesso_doc *doc, seen *s, gs_id *out)
 {
   uint64_t bytes;
   memcpy(&bytes, *p, 8);
@@ -232,6 +248,45 @@ static inline bool id_at(const uint8_t **p, gesso_doc *doc, seen *s, gs_id *out)
   unsigned n = clock_at(*p, &out->clock);
   *p += n;
   return n != 0 && s->ix != 0;
+}
+
+/* Reads a key at *p and goes on; up to `limit` can be read. */
+static inline bool key_at(const uint8_t **p, const uint8_t *limit, gesso_doc *doc, lately *l, uint32_t *key)
+{
+  uint32_t len = **p;
+  gesso_bytes text = { *p + 1, len };
+  if (len >= 0x80 || (size_t)(limit - *p) < GS_MAX(len, 8) + 1)
+    return false;
+  *p += 1 + len;
+  uint64_t bytes = 0;
+  if (len <= 8) {
+    memcpy(&bytes, text.data, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    bytes = len == 0 ? 0 : bytes << (64 - 8 * len) >> (64 - 8 * len);
+#else
+    bytes = len == 0 ? 0 : bytes >> (64 - 8 * len) << (64 - 8 * len);
+#endif
+  }
+  seen_key *k = &l->keys[(bytes * 0x9e3779b97f4a7c15u) >> 60];
+  if (len <= 8 && k->key != 0 && k->bytes == bytes && k->len == len) {
+    *key = k->key;
+    return true;
+  }
+  if (gs_utf8_invalid_at(text) != len || (*key = gs_key_of(doc, text)) == 0)
+    return false;
+  if (len <= 8)
+    *k = (seen_key){ bytes, len, *key };
+  return true;
+}
+
+/* Reads the parent that is spelled out. */
+static inline bool parent_at(const uint8_t **p, const uint8_t *limit, gesso_doc *doc, lately *l, bool keyed, gs_item *out)
+{
+  out->head |= GS_IN_PARENT;
+  uint8_t root = *(*p)++;
+  if (root > 1 || (root != 0 ? !key_at(p, limit, doc, l, &out->left) : !id_at(p, doc, &l->parent, &out->origin)))
+    return false;
+  return !keyed || key_at(p, limit, doc, l, &out->slot);
 }
 
 /* The values of an Any content from p on, or NULL: they are for gs_read_struct. */
@@ -254,10 +309,11 @@ static uint32_t units_of(gesso_bytes s)
 
 /* Reads one struct as gs_read_struct does if it is a usual one without fault. False: it is for gs_read_struct, and
  * nothing was read. */
-static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32_t client, uint32_t clock, bool padded,
+static inline bool read_usual(gs_reader *rd, gesso_doc *doc, lately *l, uint32_t client, uint32_t clock, bool padded,
                               gs_item *out)
 {
-  enum { USUAL = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
+  enum { USUAL = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY | 1u << GS_TYPE };
+  enum { TYPES = 1u << GESSO_ARRAY | 1u << GESSO_MAP | 1u << GESSO_TEXT | 1u << GESSO_XML_FRAGMENT | 1u << GESSO_XML_TEXT };
   const uint8_t *p = rd->at;
   if (gs_reader_left(rd) < (padded ? 1 : GS_UPDATE_PAD))
     return false;
@@ -267,19 +323,32 @@ static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32
     return false;
   *out = (gs_item){ .head = client << GS_CLIENT_SHIFT | kind, .clock = clock };
   if (kind != GS_GC) {
-    if ((info & (ORIGIN | RIGHT_ORIGIN)) == 0)
+    if ((info & ORIGIN) != 0 && !id_at(&p, doc, &l->ids[0], &out->origin))
       return false;
-    if ((info & ORIGIN) != 0 &&
-        (!id_at(&p, doc, &ids[0], &out->origin) || (out->origin.client == client && out->origin.clock >= clock)))
+    if ((info & RIGHT_ORIGIN) != 0 && !id_at(&p, doc, &l->ids[1], &out->right_origin))
       return false;
-    if ((info & RIGHT_ORIGIN) != 0 && (!id_at(&p, doc, &ids[1], &out->right_origin) ||
-                                       (out->right_origin.client == client && out->right_origin.clock >= clock)))
+    const uint8_t *limit = rd->end + (padded ? GS_UPDATE_PAD : 0);
+    if ((info & (ORIGIN | RIGHT_ORIGIN)) == 0 &&
+        (!parent_at(&p, limit, doc, l, (info & MAP_KEY) != 0, out) || limit - p < 16))
+      return false;
+    if ((out->origin.client == client && out->origin.clock >= clock) ||
+        (out->right_origin.client == client && out->right_origin.clock >= clock))
       return false;
   }
   uint32_t len = *p;
   unsigned n = len < 0x80 ? 1 : clock_at(p, &len);
   p += n;
-  if (n == 0 || len == 0 || p > rd->end)
+  if (n == 0 || p > rd->end)
+    return false;
+  if (kind == GS_TYPE) {
+    if (len > GESSO_XML_TEXT || (TYPES >> len & 1) == 0)
+      return false;
+    out->len = 1;
+    out->c.bytes = len;
+    rd->at = p;
+    return true;
+  }
+  if (len == 0)
     return false;
   out->len = len;
   if (kind >= GS_STRING) {
@@ -301,12 +370,12 @@ static inline bool read_usual(gs_reader *rd, gesso_doc *doc, seen ids[2], uint32
 }
 
 /* Reads the structs of one client, for which there is room. */
-static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, seen ids[2], uint32_t n, uint32_t client, uint32_t clock)
+static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, lately *l, uint32_t n, uint32_t client, uint32_t clock)
 {
   gs_ix at = out->end;
   for (; n > 0 && rd->err == GESSO_OK; n--) {
     gs_item *in = &doc->items[at];
-    if (!read_usual(rd, doc, ids, client, clock, out->padded, in))
+    if (!read_usual(rd, doc, l, client, clock, out->padded, in))
       gs_read_struct(rd, doc, client, clock, in);
     if (rd->err != GESSO_OK)
       break;
@@ -320,7 +389,7 @@ static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, seen ids
 
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
 {
-  seen ids[2] = { SEEN_NONE, SEEN_NONE };
+  lately l = { .ids = { SEEN_NONE, SEEN_NONE }, .parent = SEEN_NONE };
   uint32_t nclients = gs_read_count(rd, 3);
   uint32_t declared = 0;
   for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
@@ -342,7 +411,7 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
     if (!gs_items_room(doc, structs, structs))
       gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
     if (rd->err == GESSO_OK)
-      read_structs(rd, doc, out, ids, structs, client, clock);
+      read_structs(rd, doc, out, &l, structs, client, clock);
     doc->clients[client].in_end = out->end;
   }
   out->own_end = out->end;
