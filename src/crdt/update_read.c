@@ -205,17 +205,24 @@ typedef struct lately {
   seen_key keys[SEEN_KEYS];
 } lately;
 
+/* An id that takes n bytes, 1 .. 8. */
+static seen seen_at(const uint8_t *p, unsigned n, uint32_t ix)
+{
+  static const uint8_t ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255 };
+  seen s = { .ix = ix, .n = n };
+  memcpy(&s.mask, ones + 8 - n, sizeof s.mask);
+  memcpy(&s.bytes, p, n);
+  return s;
+}
+
 static bool see(const uint8_t *p, gesso_doc *doc, seen *s)
 {
-  uint64_t id, mask = 0;
+  uint64_t id;
   unsigned n = gs_varuint_at(p, &id);
   uint32_t ix = n != 0 ? gs_client_ix(doc, id) : 0;
-  if (ix == 0)
-    return false;
-  memset(&mask, 0xff, n);
-  *s = (seen){ .mask = mask, .ix = ix, .n = n };
-  memcpy(&s->bytes, p, n);
-  return true;
+  if (ix != 0)
+    *s = seen_at(p, n, ix);
+  return ix != 0;
 }
 
 /* A number of up to 4 bytes, most of which end with the first, second or third. Returns its length, 0: it is longer. */
@@ -394,10 +401,15 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
   uint32_t declared = 0;
   for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
     uint32_t structs = gs_read_count(rd, 2);
+    const uint8_t *id = rd->at;
     uint32_t client = read_client(rd, doc);
+    size_t bytes = (size_t)(rd->at - id);
     uint32_t clock = read_clock(rd);
     if (rd->err != GESSO_OK)
       break;
+    /* Most neighbours of the first structs are of the same client. */
+    if (l.ids[0].ix == 0 && bytes <= 8)
+      l.ids[0] = l.ids[1] = l.parent = seen_at(id, (unsigned)bytes, client);
     if (structs > GESSO_UPDATE_STRUCTS_MAX - declared) {
       gs_reader_fail(rd, GESSO_E_LIMIT, "the update has too many structs");
       break;
