@@ -9,8 +9,8 @@
 #include <assert.h>
 
 enum {
-  SCRATCH_MAX = 8, /* elements of a scratch array that is kept */
-  SMALL = 512      /* bytes of an update that is copied */
+  SCRATCH_MAX = 16, /* arrays of that many elements are not kept; a power of two */
+  SMALL = 512       /* bytes of an update that is copied */
 };
 
 static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32_t offset)
@@ -274,43 +274,45 @@ static void execute_kept_copies(gs_plan *p)
   }
 }
 
-/* The arrays of a plan, with their sizes of an element. */
-#define PLAN_ARRAYS(p)                                                                                                 \
-  { { &(p)->up.dels.v, &(p)->up.dels.cap, sizeof(gs_range) },                                                          \
-    { &(p)->up.clients, &(p)->up.clients_cap, sizeof(uint32_t) },                                                      \
-    { &(p)->ready, &(p)->ready_cap, sizeof(uint32_t) },                                                                \
-    { &(p)->involved, &(p)->involved_cap, sizeof(uint32_t) },                                                          \
-    { &(p)->rows, &(p)->rows_cap, sizeof(gs_row) } }
-
-typedef struct array_ref {
-  void *v; /* of any pointer */
-  uint32_t *cap;
-  size_t elem;
-} array_ref;
-
 static void take_arrays(gs_plan *p)
 {
-  const array_ref refs[GS_SCRATCHES] = PLAN_ARRAYS(p);
-  for (int i = 0; i < GS_SCRATCHES; i++) {
-    gs_scratch *s = &p->doc->scratch[i];
-    memcpy(refs[i].v, &s->v, sizeof s->v);
-    *refs[i].cap = s->cap;
-    *s = (gs_scratch){ 0 };
-  }
+  gs_scratch *s = &p->doc->scratch;
+  p->up.dels = s->dels;
+  p->up.clients = s->clients;
+  p->up.clients_cap = s->clients_cap;
+  p->ready = s->ready;
+  p->ready_cap = s->ready_cap;
+  p->involved = s->involved;
+  p->involved_cap = s->involved_cap;
+  p->rows = s->rows;
+  p->rows_cap = s->rows_cap;
+  *s = (gs_scratch){ 0 };
 }
 
 static void give_arrays(gs_plan *p)
 {
-  const array_ref refs[GS_SCRATCHES] = PLAN_ARRAYS(p);
-  for (int i = 0; i < GS_SCRATCHES; i++) {
-    gs_scratch *s = &p->doc->scratch[i];
-    memcpy(&s->v, refs[i].v, sizeof s->v);
-    s->cap = *refs[i].cap;
-    if (s->cap > SCRATCH_MAX) {
-      gs_free(p->doc->alloc, s->v, s->cap * refs[i].elem);
-      *s = (gs_scratch){ 0 };
-    }
-  }
+  gs_scratch s = { .dels = { p->up.dels.v, 0, p->up.dels.cap },
+                   .clients = p->up.clients,
+                   .ready = p->ready,
+                   .involved = p->involved,
+                   .rows = p->rows,
+                   .clients_cap = p->up.clients_cap,
+                   .ready_cap = p->ready_cap,
+                   .involved_cap = p->involved_cap,
+                   .rows_cap = p->rows_cap };
+  if ((s.dels.cap | s.clients_cap | s.ready_cap | s.involved_cap | s.rows_cap) < SCRATCH_MAX)
+    p->doc->scratch = s;
+  else
+    gs_scratch_free(p->doc, &s);
+}
+
+void gs_scratch_free(gesso_doc *doc, const gs_scratch *s)
+{
+  gs_free(doc->alloc, s->dels.v, s->dels.cap * sizeof *s->dels.v);
+  gs_free(doc->alloc, s->clients, s->clients_cap * sizeof *s->clients);
+  gs_free(doc->alloc, s->ready, s->ready_cap * sizeof *s->ready);
+  gs_free(doc->alloc, s->involved, s->involved_cap * sizeof *s->involved);
+  gs_free(doc->alloc, s->rows, s->rows_cap * sizeof *s->rows);
 }
 
 /* Reads the update. A small one is copied to where more than its end can be read: `room` is that, and lives as long as

@@ -131,9 +131,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->weak.v, doc->weak.cap * sizeof *doc->weak.v);
   gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
   gs_free(al, doc->redone, doc->redone_cap * sizeof *doc->redone);
-  const size_t elem[GS_SCRATCHES] = { [GS_SCRATCH_DELETES] = sizeof(gs_range), [GS_SCRATCH_ROWS] = sizeof(gs_row) };
-  for (int i = 0; i < GS_SCRATCHES; i++)
-    gs_free(al, doc->scratch[i].v, doc->scratch[i].cap * (elem[i] != 0 ? elem[i] : sizeof(uint32_t)));
+  gs_scratch_free(doc, &doc->scratch);
   gesso_buffer_free(&doc->room);
   gs_free(al, doc->txn.touched, doc->txn.touched_cap * sizeof *doc->txn.touched);
   gs_free(al, doc->txn.dels.v, doc->txn.dels.cap * sizeof *doc->txn.dels.v);

@@ -234,18 +234,17 @@ typedef struct gs_text_mark {
   uint32_t n;     /* elements before that */
 } gs_text_mark;
 
+/* Structs of a plan that stand one after the other and are integrated so: plan.h. */
+typedef struct gs_row {
+  gs_ix first, end;
+} gs_row;
+
 /* Arrays that planning the last small update used: the next one takes them, and need not allocate. */
-enum {
-  GS_SCRATCH_DELETES,
-  GS_SCRATCH_CLIENTS,
-  GS_SCRATCH_READY,
-  GS_SCRATCH_INVOLVED,
-  GS_SCRATCH_ROWS,
-  GS_SCRATCHES
-};
 typedef struct gs_scratch {
-  void *v;
-  uint32_t cap;
+  gs_ranges dels;
+  uint32_t *clients, *ready, *involved;
+  gs_row *rows;
+  uint32_t clients_cap, ready_cap, involved_cap, rows_cap;
 } gs_scratch;
 
 struct gs_pending;
@@ -281,7 +280,7 @@ struct gesso_doc {
   uint32_t client_hash_cap;
   gs_finder *finders; /* [0] is unused */
   uint32_t nfinders, finders_cap;
-  gs_scratch scratch[GS_SCRATCHES];
+  gs_scratch scratch;
   gesso_buffer room; /* edit.h */
   uint32_t client_hint; /* the last one that was asked for */
 

@@ -63,7 +63,7 @@ void gs_finders_start(gs_plan *p)
   }
 }
 
-void gs_finders_stop(gesso_doc *doc)
+void gs_finders_free(gesso_doc *doc)
 {
   for (uint32_t i = 1; i < doc->nfinders; i++) {
     gs_finder *f = &doc->finders[i];

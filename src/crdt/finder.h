@@ -15,7 +15,12 @@ struct gs_plan;
 
 /* Makes them for what is worth it. Failing to get memory for them is no failure. */
 void gs_finders_start(struct gs_plan *p);
-void gs_finders_stop(gesso_doc *doc);
+void gs_finders_free(gesso_doc *doc);
+static inline void gs_finders_stop(gesso_doc *doc)
+{
+  if (doc->finders != NULL)
+    gs_finders_free(doc);
+}
 
 static inline const gs_finder_word *gs_finder_at(const gesso_doc *doc, gs_id id)
 {

@@ -181,6 +181,8 @@ void gs_pending_tidy(gesso_doc *doc)
 {
   gs_pending *p = doc->pending;
   if (p->structs.count == 0) {
+    if (p->structs.cap == 0 && p->dels.cap == 0 && p->bytes == NULL)
+      return;
     gs_free(doc->alloc, p->structs.v, p->structs.cap * sizeof(gs_pnode));
     p->structs = (gs_ptree){ 0 };
     gs_free(doc->alloc, p->bytes, p->bytes_cap);

@@ -20,11 +20,6 @@ static inline gesso_bytes gs_in_content(const gesso_doc *doc, const gs_update *u
   return (gesso_bytes){ from + in->c.at, in->c.bytes };
 }
 
-/* Staged structs that stand one after the other and are integrated so. */
-typedef struct gs_row {
-  gs_ix first, end;
-} gs_row;
-
 /* Staged structs, linked by `right`. */
 typedef struct gs_in_list {
   gs_ix head, tail;
@@ -60,6 +55,9 @@ static inline gs_ix gs_plan_next(const gs_plan *p, uint32_t *row, gs_ix ix)
     return ix + 1;
   return ++*row < p->nrows ? p->rows[*row].first : 0;
 }
+
+/* Frees the arrays. */
+void gs_scratch_free(gesso_doc *doc, const gs_scratch *s);
 
 /* Makes the plan for the decoded update. `all`: the links of who waits for whom are not to be trusted. Failure is
  * p->nomem. */

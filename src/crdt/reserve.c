@@ -139,8 +139,10 @@ static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
   if (kind == GS_STRING && in->c.bytes != in->len && !doc->astral)
     doc->astral = has_astral(gs_in_content(doc, &p->up, ix), in->len);
   /* An origin that is the struct before this one ends where that one ends. */
-  if (origin.client != 0 && !(origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) &&
-      !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left) &&
+  if (origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) {
+    if (doc->clients[origin.client].clock == in->clock)
+      in->left = gs_struct_last(doc, origin.client);
+  } else if (origin.client != 0 && !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left) &&
       !ends_with(doc, in, origin)) {
     last->left = origin;
     will_cut(p, origin.client, 1);
@@ -177,14 +179,15 @@ static void count_order(gs_plan *p, need *n)
   n->slots = GS_MIN(n->slots, (doc->ntypes + n->types) * (GS_MIN(n->keys, doc->nkeys) + 1));
 }
 
-/* Whether deleting from that clock on, or up to it, cuts a live item. */
-static bool cuts_live(const gesso_doc *doc, uint32_t client, uint32_t clock)
+/* Whether deleting from that clock on, or up to it, may cut a live item. */
+static inline bool may_cut(const gesso_doc *doc, uint32_t client, uint32_t clock, const gs_item *it)
 {
   if (gs_finder_begins(doc, (gs_id){ client, clock }))
     return false;
   if (clock >= doc->clients[client].clock)
     return true; /* it is among those of the update, as far as anybody knows */
-  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
+  if (it == NULL || it->clock > clock || clock - it->clock >= it->len)
+    it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
   return !gs_is_deleted(it) && it->clock < clock;
 }
 
@@ -195,11 +198,14 @@ static void count_deletes(gs_plan *p, need *n)
     gs_range r = p->up.dels.v[i];
     const gs_client *c = &doc->clients[r.client];
     uint32_t state = c->sim_epoch == p->epoch ? c->sim : c->clock, end = r.clock + r.len;
-    if (r.clock < state && cuts_live(doc, r.client, r.clock))
-      will_cut(p, r.client, 1);
-    if (end < state && cuts_live(doc, r.client, end))
-      will_cut(p, r.client, 1);
     n->late_dels += end > state;
+    const gs_item *it = r.clock < c->clock ? &doc->items[gs_struct_of(doc, (gs_id){ r.client, r.clock })] : NULL;
+    /* One whole struct, most of the time. */
+    if (it != NULL && it->clock == r.clock && it->len == r.len)
+      continue;
+    uint32_t cuts = (r.clock < state && may_cut(doc, r.client, r.clock, it)) + (end < state && may_cut(doc, r.client, end, it));
+    if (cuts > 0)
+      will_cut(p, r.client, cuts);
   }
 }
 
