@@ -11,6 +11,7 @@ export const quick = paths => [
   ['text: allocations of a load', 'heap', paths.text, 'allocations', undefined, undefined, 50],
   ['text: encode the state', 'encode', paths.text, 'ms', 10, 2],
   ['text: encode the state, v2', 'encode2', paths.text, 'ms', 60, 2],
+  ['text: encode the state, v2, first in a process', 'encode2', paths.text, 'first'],
   ['text: diff with nothing new', 'nothing-new', paths.text, 'ms', 50, 10],
   ['text: diff for half of it', 'diff', paths.text, 'ms'],
   ['text: the bytes cut down to nothing new', 'cut', paths.text, 'ms', 15],

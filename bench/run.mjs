@@ -14,7 +14,7 @@ const usage = `usage: node bench/run.mjs [options]
   --build DIR         where gesso is built (build)
   --all               what takes long in Yjs or y-crdt, too
   --only WORD,WORD    the rows whose name has one of the words; they are written to a file only if --out is there
-  --rounds N          of each workload (3); what takes longer than 5 seconds is run once
+  --rounds N          of each workload (3); a process that takes more than 5 seconds is not run again
   --cpu               compares CPU time, for a machine that has other work too; Yjs' has all its threads
   --peer LIBYRS.SO    a build of y-crdt's C library beside them
   --trace FILE        an editing trace in place of the seeded keystrokes
@@ -89,8 +89,10 @@ function run (side, round, workload, file, ...more) {
       yjs: [process.execPath, ['--expose-gc', join(here, 'engine.mjs'), workload, file, ...more]],
       peer: [join(options.build, 'bench', 'bench_yrs'), [resolve(options.peer ?? ''), workload, file]]
     }[side]
+    const start = performance.now()
     try {
-      seen.set(key, JSON.parse(execFileSync(command, args, { encoding: 'utf8' })))
+      const got = JSON.parse(execFileSync(command, args, { encoding: 'utf8' }))
+      seen.set(key, { ...got, slow: performance.now() - start > SLOW_MS })
     } catch (error) {
       if (side !== 'peer') throw error
       failing.push(`y-crdt fails: ${workload} ${basename(file)}`)
@@ -106,8 +108,7 @@ function measure (workload, file) {
   const figures = Object.fromEntries(sides.map(side => [side, []]))
   for (let round = 0; round < rounds; round++) {
     for (const side of sides) {
-      const slow = figures[side].some(got => got.ms > SLOW_MS)
-      if (!slow) figures[side].push(run(side, round, workload, file))
+      if (!figures[side].some(got => got.slow)) figures[side].push(run(side, round, workload, file))
     }
   }
   const median = list => [...list].sort((a, b) => a - b)[list.length >> 1]
