@@ -24,6 +24,7 @@
 #define GS_LIMIT_PRESENCE_IDS 10000u
 #define GS_LIMIT_PRESENCE_IDS_PER_CONNECTION 64u
 #define GS_LIMIT_PRESENCE_DEPARTED 20000u
+#define GS_LIMIT_PRESENCE_CLOCK (UINT64_C(1) << 52) /* who outdoes a stranger's clock must not come to 2^53, which is no number */
 #define GS_LIMIT_PRESENCE_STATE_LEN (256u << 10)
 #define GS_LIMIT_PRESENCE_STATES_LEN (8u << 20)
 

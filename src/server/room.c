@@ -172,6 +172,7 @@ gs_room *gs_room_create(gs_rooms *rooms, gesso_bytes name)
     .departed_max = GS_LIMIT_PRESENCE_DEPARTED,
     .state_len_max = GS_LIMIT_PRESENCE_STATE_LEN,
     .states_len_max = GS_LIMIT_PRESENCE_STATES_LEN,
+    .clock_max = GS_LIMIT_PRESENCE_CLOCK,
   };
   gs_room *room = gs_alloc_zero(NULL, sizeof *room + name.len);
   if (room == NULL)

@@ -340,6 +340,10 @@ gesso_status gs_awareness_apply(gs_awareness *aw, gs_awareness_owner *owner, uin
       counts->stale++;
       continue;
     }
+    if (aw->limits.clock_max != 0 && clock > aw->limits.clock_max) {
+      counts->refused++;
+      continue;
+    }
     bool defended = leaves && aw->defended != 0 && client == aw->defended && held != NULL && held->state != NULL;
     if (defended) {
       clock = GS_MIN(clock + 1, GS_MAX_SAFE_INTEGER);

@@ -43,6 +43,7 @@ typedef struct gs_awareness_limits {
   uint32_t departed_max;  /* clocks remembered of those who left */
   uint32_t state_len_max; /* one state */
   uint32_t states_len_max; /* all states together */
+  uint64_t clock_max;      /* 0: 2^53 - 1 */
 } gs_awareness_limits;
 
 /* What one connection owns. Zeroed by its holder at first; must stay in place while it owns ids. */

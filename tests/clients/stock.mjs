@@ -10,6 +10,7 @@ import { WebsocketProvider as v31 } from 'y-websocket-3.1'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
 import { assert, option, runAll, sleep, test, until } from './lib/runner.mjs'
+import { Raw, awareness } from './lib/raw.mjs'
 import { Server } from './lib/server.mjs'
 
 /* 1.5 is CommonJS to node 18, and a provider and its document must come from the same Yjs. */
@@ -52,6 +53,21 @@ for (const version of names) {
     a.text.delete(0, 1)
     await equal('after a deletion', a, b)
     leave(a, b)
+  })
+
+  test(`y-websocket ${version} stays when a stranger says the last word for it`, async () => {
+    const a = connect(version, `last-word-${version}`), b = connect(version, `last-word-${version}`)
+    await synced(a, b)
+    const stranger = new Raw(`${server.ws}/last-word-${version}`)
+    await stranger.opened
+    for (const clock of [2 ** 53 - 1, 2 ** 52])
+      for (const state of ['{"mine":1}', 'null']) stranger.send(awareness([[a.doc.clientID, clock, state]]))
+    await until(() => a.provider.awareness.meta.get(a.doc.clientID).clock > 2 ** 52, 'the stranger to be outdone')
+    a.text.insert(0, 'still here')
+    await equal('after it', a, b)
+    assert(a.closes === 0 && b.closes === 0 && !stranger.closed, 'somebody was disconnected')
+    leave(a, b)
+    stranger.cut()
   })
 
   test(`y-websocket ${version} shows presence, and its end`, async () => {
