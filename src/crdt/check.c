@@ -52,11 +52,12 @@ static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32
     const gs_client *c = &doc->clients[client];
     uint32_t clock = 0;
     for (uint32_t k = 0; k < c->nchunks; k++) {
-      const gs_chunk *ch = &c->chunks[k];
-      if (ch->n > ch->cap || (ch->n == 0 && c->nchunks > 1))
+      const gs_chunk *ch = &gs_chunks_of(doc, c)[k];
+      const gs_ix *v = gs_chunk_v(doc, ch);
+      if (ch->n > ch->cap || ch->cap > GS_CHUNK_MAX || (ch->n == 0 && c->nchunks > 1))
         return "I1 chunk sizes";
       for (uint32_t i = 0; i < ch->n; i++) {
-        const gs_item *it = &doc->items[ch->v[i]];
+        const gs_item *it = &doc->items[v[i]];
         if (i == 0 && ch->first != it->clock)
           return "I1 first clock of a chunk";
         if (gs_client_of(it) != client || it->clock != clock || it->len == 0)
@@ -84,13 +85,13 @@ static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32
           return "I8 a packed link in a slot without runs";
         if (it->left == GS_PACKED)
           ;
-        else if (it->left != 0 ? doc->items[it->left].right != ch->v[i] || doc->items[it->left].slot != it->slot
-                          : slot->head != ch->v[i])
+        else if (it->left != 0 ? doc->items[it->left].right != v[i] || doc->items[it->left].slot != it->slot
+                          : slot->head != v[i])
           return it->left != 0 ? "I2 left.right" : "I3 head";
         if (it->right == GS_PACKED)
           ;
-        else if (it->right != 0 ? doc->items[it->right].left != ch->v[i] || doc->items[it->right].slot != it->slot
-                           : slot->tail != ch->v[i])
+        else if (it->right != 0 ? doc->items[it->right].left != v[i] || doc->items[it->right].slot != it->slot
+                           : slot->tail != v[i])
           return it->right != 0 ? "I2 right.left" : "I3 tail";
         if (slot->key != 0 && it->right != 0 && !gs_is_deleted(it) && !is_cut(doc, it))
           return "I4 a live item that is not the value of its key";

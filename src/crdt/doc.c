@@ -112,11 +112,10 @@ void gesso_doc_destroy(gesso_doc *doc)
   const gesso_allocator *al = doc->alloc;
   for (uint32_t i = 1; i < doc->ntypes; i++)
     gs_seq_drop(doc, i);
-  for (uint32_t i = 1; i < doc->nclients; i++)
-    gs_client_finish(doc, &doc->clients[i]);
   gs_pending_finish(doc);
   gs_crowds_finish(doc);
   gs_free(al, doc->items, doc->items_cap * sizeof *doc->items);
+  gs_free(al, doc->words.v, doc->words.cap * sizeof *doc->words.v);
   gs_free(al, doc->clients, doc->clients_cap * sizeof *doc->clients);
   gs_free(al, doc->client_hash, doc->client_hash_cap * sizeof *doc->client_hash);
   gs_free(al, doc->types, doc->types_cap * sizeof *doc->types);

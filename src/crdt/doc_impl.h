@@ -8,6 +8,7 @@
  *   items[]     structs: items and gc ranges (Yjs: Item, GC)
  *   types[]     shared types, roots and nested ones
  *   slots[]     places where items are chained: the sequence of a type, or one key of its map
+ *   words       blocks of indexes for structs.h (words.h)
  *   keys[]      interned strings: map keys, root names, XML node names
  *   text        the bytes of contents longer than 7 bytes (content.h)
  *
@@ -133,13 +134,31 @@ typedef struct gs_key {
   uint32_t root; /* the root type of that name */
 } gs_key;
 
+/* words.h */
+#define GS_WORDS_CLASSES 16
+#ifndef GS_RUNS_SMALL
+#define GS_WORDS_FULL 256
+#else
+#define GS_WORDS_FULL 8 /* for tests: a few edits fill and split a block */
+#endif
+typedef struct gs_words {
+  uint32_t *v;
+  uint32_t len, cap;
+  uint32_t promised;               /* blocks of GS_WORDS_FULL */
+  uint32_t round;                  /* counts how often all promises were forgotten */
+  uint32_t unused, nfull;          /* words, and blocks of that size, in free pieces */
+  uint32_t trimmed, trimmed_cap;   /* len and cap when it was trimmed last */
+  uint32_t free[GS_WORDS_CLASSES]; /* by the logarithm of the size; the first word of a free piece names the next */
+} gs_words;
+
+/* structs.h: stands in doc->words, as does what it names. */
 typedef struct gs_chunk {
   uint32_t first; /* clock of its first struct */
-  uint32_t n, cap;
-  gs_ix *v;
+  uint32_t at;    /* of its item indexes */
+  uint16_t n, cap;
 } gs_chunk;
 
-#define GS_CHUNK_MAX 256
+#define GS_CHUNK_MAX GS_WORDS_FULL
 
 /* A place in a client's structs. */
 typedef struct gs_pos {
@@ -151,9 +170,10 @@ typedef struct gs_client {
   uint32_t clock;  /* state: the next expected clock */
   uint32_t before; /* state before the transaction; meaningful while epoch == txn.epoch */
   uint32_t epoch;
+  uint32_t chunks; /* a row of them in doc->words */
   uint32_t nchunks, chunks_cap;
+  uint32_t spare, spare_round; /* arrays that were promised for more; meaningless unless words.round is that round */
   uint32_t finder; /* index into doc->finders; 0: none */
-  gs_chunk *chunks;
   gs_pos hint; /* where the last look-up ended */
   uint32_t packed_to; /* runs.h: the structs before this clock were looked at */
   uint32_t packed_at; /* ... when the state was this */
@@ -278,6 +298,7 @@ struct gesso_doc {
   uint32_t nclients, clients_cap, nranks;
   uint32_t *client_hash;
   uint32_t client_hash_cap;
+  gs_words words;
   gs_finder *finders; /* [0] is unused */
   uint32_t nfinders, finders_cap;
   gs_scratch scratch;

@@ -81,7 +81,7 @@ static size_t pieces(const gesso_doc *doc, const gs_client *c)
   if (most <= c->nchunks)
     return most;
   for (uint32_t i = 0; i < c->nchunks; i++)
-    structs += c->chunks[i].n;
+    structs += gs_chunks_of(doc, c)[i].n;
   return GS_MIN(most, c->sim - structs);
 }
 

@@ -204,7 +204,7 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
 /* Puts a run in the place of n structs of a chunk. False when memory is short; nothing has changed then. */
 static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const table *t)
 {
-  gs_ix *v = ch->v + at;
+  gs_ix *v = gs_chunk_v(doc, ch) + at;
   gs_buf buf = gs_buf_make(doc->alloc);
   describe(doc, v, n, t, &buf);
   bool ok = buf.err == GESSO_OK && gs_text_reserve(doc, buf.b.len);
@@ -231,7 +231,7 @@ static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const ta
   for (uint32_t i = 0; i < t->n; i++)
     doc->slots[t->slot[i]].run = v[0];
   memmove(v + 1, v + n, (ch->n - at - n) * sizeof *v);
-  ch->n -= n - 1;
+  ch->n = (uint16_t)(ch->n - (n - 1));
   doc->nstructs -= n - 1;
   doc->ndeleted -= n - 1;
   doc->npacked += n - 1;
@@ -241,13 +241,13 @@ static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const ta
 }
 
 /* The stretch of structs from `at` on that makes one run. */
-static uint32_t stretch(const gesso_doc *doc, const gs_chunk *ch, uint32_t at, uint32_t end, table *t)
+static uint32_t stretch(const gesso_doc *doc, const gs_ix *v, uint32_t at, uint32_t end, table *t)
 {
   t->n = 0;
   uint32_t n = 0;
   while (at + n < end && n < RUN_MAX) {
-    const gs_item *it = &doc->items[ch->v[at + n]];
-    if (!packable(doc, ch->v[at + n]))
+    const gs_item *it = &doc->items[v[at + n]];
+    if (!packable(doc, v[at + n]))
       break;
     uint32_t s = slot_in(t, it->slot);
     if (s == GS_RUN_SLOTS) {
@@ -265,24 +265,25 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
   c->packed_at = c->clock;
-  gs_pos p = gs_structs_find(doc, client, c->packed_to), end = { c->nchunks - 1, c->chunks[c->nchunks - 1].n };
+  gs_pos p = gs_structs_find(doc, client, c->packed_to), end = { c->nchunks - 1, gs_chunks_of(doc, c)[c->nchunks - 1].n };
   for (uint32_t i = 0; i < GS_RUNS_KEEP_LAST; i++)
     if (!gs_pos_prev(doc, client, &end))
       return;
   bool more = true;
   uint32_t first = p.chunk;
   for (; more && p.chunk <= end.chunk; p = (gs_pos){ p.chunk + 1, 0 }) {
-    gs_chunk *ch = &c->chunks[p.chunk];
+    gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
+    const gs_ix *v = gs_chunk_v(doc, ch);
     for (uint32_t at = p.at; more && at < (p.chunk == end.chunk ? end.at : ch->n);) {
       table t;
-      uint32_t n = stretch(doc, ch, at, p.chunk == end.chunk ? end.at : ch->n, &t), use = n;
+      uint32_t n = stretch(doc, v, at, p.chunk == end.chunk ? end.at : ch->n, &t), use = n;
       /* What may merge with its neighbour outside stays outside. */
       gs_pos out = { p.chunk, at };
-      if (n > 0 && gs_pos_prev(doc, client, &out) && may_merge(doc, gs_struct_at(doc, client, out), ch->v[at]))
+      if (n > 0 && gs_pos_prev(doc, client, &out) && may_merge(doc, gs_struct_at(doc, client, out), v[at]))
         use = 0;
       while (use > 0) {
         out = (gs_pos){ p.chunk, at + use - 1 };
-        if (!gs_pos_next(doc, client, &out) || !may_merge(doc, ch->v[at + use - 1], gs_struct_at(doc, client, out)))
+        if (!gs_pos_next(doc, client, &out) || !may_merge(doc, v[at + use - 1], gs_struct_at(doc, client, out)))
           break;
         use--;
       }
@@ -442,6 +443,7 @@ static bool unpack(unpacking *u)
     link_again(u);
     for (uint32_t i = 0; i < u->nruns; i++)
       gs_structs_trim(doc, gs_client_of(&doc->items[u->runs[i]]));
+    gs_words_trim(doc);
   }
   gs_free(doc->alloc, u->runs, u->runs_cap * sizeof *u->runs);
   gs_free(doc->alloc, u->slots, u->slots_cap * sizeof *u->slots);
@@ -549,10 +551,12 @@ void gs_items_compact(gesso_doc *doc)
     }
   for (uint32_t i = 1; i < doc->ntypes; i++)
     doc->types[i].item = to[doc->types[i].item];
-  for (uint32_t i = 1; i < doc->nclients; i++)
+  for (uint32_t i = 1; i < doc->nclients; i++) {
+    const gs_chunk *row = gs_chunks_of(doc, &doc->clients[i]);
     for (uint32_t k = 0; k < doc->clients[i].nchunks; k++)
-      for (uint32_t j = 0; j < doc->clients[i].chunks[k].n; j++)
-        doc->clients[i].chunks[k].v[j] = to[doc->clients[i].chunks[k].v[j]];
+      for (uint32_t j = 0; j < row[k].n; j++)
+        gs_chunk_v(doc, &row[k])[j] = to[gs_chunk_v(doc, &row[k])[j]];
+  }
   gs_free(doc->alloc, to, doc->nitems * sizeof *to);
   doc->nitems = n;
   doc->free_item = doc->nfree_items = 0;

@@ -36,7 +36,7 @@ static inline void gs_runs_pack(gesso_doc *doc, uint32_t client)
 {
   const gs_client *c = &doc->clients[client];
   if (doc->runs_forbidden == 0 && c->clock - c->packed_at >= GS_RUNS_EVERY &&
-      (c->nchunks > 1 || c->chunks[0].n > GS_RUNS_KEEP_LAST))
+      (c->nchunks > 1 || gs_chunks_of(doc, c)->n > GS_RUNS_KEEP_LAST))
     gs_runs_pack_now(doc, client);
 }
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+enum { CHUNK_WORDS = sizeof(gs_chunk) / sizeof(uint32_t) };
+
 static uint32_t hash_id(const gesso_doc *doc, uint64_t id)
 {
   id ^= doc->hash_seed;
@@ -66,13 +68,14 @@ uint32_t gs_client_ix(gesso_doc *doc, uint64_t id)
   return ix;
 }
 
-void gs_client_finish(gesso_doc *doc, gs_client *c)
+static void forget_structs(gesso_doc *doc, gs_client *c)
 {
-  for (uint32_t i = 0; i < c->chunks_cap; i++)
-    gs_free(doc->alloc, c->chunks[i].v, c->chunks[i].cap * sizeof(gs_ix));
-  gs_free(doc->alloc, c->chunks, c->chunks_cap * sizeof(gs_chunk));
-  c->chunks = NULL;
-  c->nchunks = c->chunks_cap = 0;
+  if (c->chunks_cap == 0)
+    return;
+  const gs_chunk *row = gs_chunks_of(doc, c);
+  for (uint32_t i = 0; i < c->nchunks; i++)
+    gs_words_give(doc, row[i].at, row[i].cap);
+  gs_words_give(doc, c->chunks, c->chunks_cap * CHUNK_WORDS);
 }
 
 void gs_clients_truncate(gesso_doc *doc, uint32_t n)
@@ -86,40 +89,57 @@ void gs_clients_truncate(gesso_doc *doc, uint32_t n)
     while (doc->client_hash[h] != ix)
       h = (h + 1) & mask;
     doc->client_hash[h] = 0;
-    gs_client_finish(doc, &doc->clients[ix]);
+    forget_structs(doc, &doc->clients[ix]);
   }
 }
 
 /* Chunks are kept with capacity for what was reserved. A chunk that is full is split when something is
- * inserted into it, or gets a larger array if it is small, which takes one row of chunks and one array of
- * GS_CHUNK_MAX: the reservation is one spare chunk for each split, at most as many as there are chunks and
+ * inserted into it, or gets a larger array if it is small, which takes one place in the row of chunks and one array of
+ * GS_CHUNK_MAX: the reservation is one such array for each split, at most as many as there are chunks and
  * one for every 64 splits, since it has room for so many then. Splits come before and between appends: they may
- * all be in the last chunk, so that more of what is appended goes into new ones. Spare chunks stand behind the used ones in
- * the row: v != NULL, n == 0. */
+ * all be in the last chunk, so that more of what is appended goes into new ones. */
 static bool chunks_row(gesso_doc *doc, gs_client *c, size_t need)
 {
-  uint32_t old = c->chunks_cap;
-  if (!gs_grow(doc->alloc, &c->chunks, &c->chunks_cap, need, sizeof(gs_chunk)))
+  if (need <= c->chunks_cap)
+    return true;
+  if (need > UINT32_MAX / sizeof(gs_chunk))
     return false;
-  if (c->chunks_cap > old)
-    memset(c->chunks + old, 0, (c->chunks_cap - old) * sizeof(gs_chunk));
+  uint32_t n = (uint32_t)need, old = c->chunks_cap * CHUNK_WORDS;
+  uint32_t at = old == 0 ? gs_words_take(doc, n * CHUNK_WORDS) : gs_words_resize(doc, c->chunks, old, n * CHUNK_WORDS);
+  if (at == 0)
+    return false;
+  c->chunks = at;
+  c->chunks_cap = n;
   return true;
 }
 
-static bool chunk_room(gesso_doc *doc, gs_chunk *ch, size_t need)
+static bool chunk_room(gesso_doc *doc, const gs_client *c, uint32_t chunk, size_t need)
 {
+  const gs_chunk *ch = gs_chunks_of(doc, c) + chunk;
   if (need > GS_CHUNK_MAX)
     need = GS_CHUNK_MAX;
   if (need <= ch->cap)
     return true;
-  /* Not gs_grow: a chunk never passes GS_CHUNK_MAX. */
-  size_t want = ch->cap + ch->cap / 2u;
-  want = GS_MIN(GS_MAX(want, need), GS_CHUNK_MAX);
-  gs_ix *v = gs_resize(doc->alloc, ch->v, ch->cap * sizeof(gs_ix), want * sizeof(gs_ix));
-  if (v == NULL)
+  uint32_t want = GS_MIN(GS_MAX(ch->cap + ch->cap / 2u, (uint32_t)need), GS_CHUNK_MAX);
+  uint32_t at = gs_words_resize(doc, ch->at, ch->cap, want);
+  if (at == 0)
     return false;
-  ch->v = v;
-  ch->cap = (uint32_t)want;
+  gs_chunk *grown = gs_chunks_of(doc, c) + chunk;
+  grown->at = at;
+  grown->cap = (uint16_t)want;
+  return true;
+}
+
+static bool first_chunk(gesso_doc *doc, gs_client *c, size_t need)
+{
+  uint32_t cap = (uint32_t)GS_MIN(need, GS_CHUNK_MAX);
+  if (!chunks_row(doc, c, 1))
+    return false;
+  uint32_t at = gs_words_take(doc, cap);
+  if (at == 0)
+    return false;
+  *gs_chunks_of(doc, c) = (gs_chunk){ .at = at, .cap = (uint16_t)cap };
+  c->nchunks = 1;
   return true;
 }
 
@@ -128,16 +148,11 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
   gs_client *c = &doc->clients[client];
   if (appends + splits == 0)
     return true;
-  if (c->nchunks == 0) {
-    if (!chunks_row(doc, c, 1) || !chunk_room(doc, &c->chunks[0], 1))
-      return false;
-    c->nchunks = 1;
-    c->chunks[0].n = 0;
-  }
-  gs_chunk *last = &c->chunks[c->nchunks - 1];
-  if (!chunk_room(doc, last, last->n + appends + splits))
+  if (c->nchunks == 0 && !first_chunk(doc, c, appends + splits))
     return false;
-  size_t end = last->n + appends + splits;
+  size_t end = gs_chunks_of(doc, c)[c->nchunks - 1].n + appends + splits;
+  if (!chunk_room(doc, c, c->nchunks - 1, end))
+    return false;
   size_t spare = end > GS_CHUNK_MAX ? GS_MIN(appends, (end - 1) / GS_CHUNK_MAX) : 0;
   if (splits > 0) {
     /* Any chunk that is not the last may be full: they are never reallocated in place. */
@@ -145,23 +160,25 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
     size_t extra = splits / (GS_CHUNK_MAX / 4) + (full > 0 || end > GS_CHUNK_MAX ? 1 : 0);
     spare += GS_MIN(splits, full) + extra;
   }
-  if (!chunks_row(doc, c, c->nchunks + spare))
-    return false;
-  for (size_t i = 0; i < spare; i++) {
-    gs_chunk *ch = &c->chunks[c->nchunks + i];
-    ch->n = 0;
-    if (!chunk_room(doc, ch, GS_CHUNK_MAX))
-      return false;
+  if (c->spare_round != doc->words.round) {
+    c->spare_round = doc->words.round;
+    c->spare = 0;
   }
+  if (spare <= c->spare)
+    return true;
+  if (spare > UINT32_MAX / GS_CHUNK_MAX || !chunks_row(doc, c, c->nchunks + spare) ||
+      !gs_words_promise(doc, (uint32_t)spare - c->spare))
+    return false;
+  c->spare = (uint32_t)spare;
   return true;
 }
 
-/* The last struct of ch->v[a] ... ch->v[b - 1] that begins at or before the clock; the first one does. */
-static uint32_t last_before(const gesso_doc *doc, const gs_chunk *ch, uint32_t a, uint32_t b, uint32_t clock)
+/* The last struct of v[a] ... v[b - 1] that begins at or before the clock; the first one does. */
+static uint32_t last_before(const gesso_doc *doc, const gs_ix *v, uint32_t a, uint32_t b, uint32_t clock)
 {
   while (b - a > 1) {
     uint32_t mid = a + (b - a) / 2;
-    if (doc->items[ch->v[mid]].clock <= clock)
+    if (doc->items[v[mid]].clock <= clock)
       a = mid;
     else
       b = mid;
@@ -172,40 +189,43 @@ static uint32_t last_before(const gesso_doc *doc, const gs_chunk *ch, uint32_t a
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   gs_client *c = &doc->clients[client];
+  const gs_chunk *row = gs_chunks_of(doc, c);
   assert(clock < c->clock);
   /* One edit looks the same place up several times, and passes go from neighbour to neighbour, or not far. */
-  if (c->hint.chunk < c->nchunks && c->hint.at < c->chunks[c->hint.chunk].n) {
-    const gs_chunk *ch = &c->chunks[c->hint.chunk];
+  if (c->hint.chunk < c->nchunks && c->hint.at < row[c->hint.chunk].n) {
+    const gs_chunk *ch = &row[c->hint.chunk];
+    const gs_ix *v = gs_chunk_v(doc, ch);
     uint32_t at = c->hint.at;
-    const gs_item *it = &doc->items[ch->v[at]];
+    const gs_item *it = &doc->items[v[at]];
     if (clock >= it->clock) {
       if (clock - it->clock < it->len)
         return c->hint;
       if (c->hint.chunk + 1 == c->nchunks || clock < ch[1].first) {
         uint32_t step = 1;
-        while (step < ch->n - at && doc->items[ch->v[at + step]].clock <= clock) {
+        while (step < ch->n - at && doc->items[v[at + step]].clock <= clock) {
           at += step;
           step *= 2;
         }
-        return c->hint = (gs_pos){ c->hint.chunk, last_before(doc, ch, at, GS_MIN(at + step, ch->n), clock) };
+        return c->hint = (gs_pos){ c->hint.chunk, last_before(doc, v, at, GS_MIN(at + step, ch->n), clock) };
       }
-    } else if (at > 0 && doc->items[ch->v[at - 1]].clock <= clock) {
+    } else if (at > 0 && doc->items[v[at - 1]].clock <= clock) {
       return c->hint = (gs_pos){ c->hint.chunk, at - 1 };
     }
   }
   uint32_t lo = 0, hi = c->nchunks;
   while (hi - lo > 1) {
     uint32_t mid = lo + (hi - lo) / 2;
-    if (c->chunks[mid].first <= clock)
+    if (row[mid].first <= clock)
       lo = mid;
     else
       hi = mid;
   }
-  const gs_chunk *ch = &c->chunks[lo];
+  const gs_ix *v = gs_chunk_v(doc, &row[lo]);
+  uint32_t n = row[lo].n;
   /* Most references are to what came last. */
-  if (doc->items[ch->v[ch->n - 1]].clock <= clock)
-    return c->hint = (gs_pos){ lo, ch->n - 1 };
-  return c->hint = (gs_pos){ lo, last_before(doc, ch, 0, ch->n, clock) };
+  if (doc->items[v[n - 1]].clock <= clock)
+    return c->hint = (gs_pos){ lo, n - 1 };
+  return c->hint = (gs_pos){ lo, last_before(doc, v, 0, n, clock) };
 }
 
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
@@ -220,10 +240,21 @@ size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
     return count;
   }
   gs_pos p = gs_structs_find(doc, client, clock);
-  size_t n = c->chunks[p.chunk].n - p.at;
+  const gs_chunk *row = gs_chunks_of(doc, c);
+  size_t n = row[p.chunk].n - p.at;
   for (uint32_t i = p.chunk + 1; i < c->nchunks; i++)
-    n += c->chunks[i].n;
+    n += row[i].n;
   return n;
+}
+
+/* A new chunk behind those there are. */
+static gs_chunk *add_chunk(gesso_doc *doc, gs_client *c)
+{
+  assert(c->nchunks < c->chunks_cap && c->spare > 0 && c->spare_round == doc->words.round);
+  c->spare--;
+  gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks++];
+  *ch = (gs_chunk){ .at = gs_words_take_full(doc), .cap = GS_CHUNK_MAX };
+  return ch;
 }
 
 void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
@@ -231,58 +262,51 @@ void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
   gs_client *c = &doc->clients[client];
   const gs_item *it = &doc->items[ix];
   assert(it->clock == c->clock);
-  gs_chunk *ch = &c->chunks[c->nchunks - 1];
-  if (ch->n == GS_CHUNK_MAX) {
-    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].v != NULL);
-    ch = &c->chunks[c->nchunks++];
-  }
+  gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks - 1];
+  if (ch->n == GS_CHUNK_MAX)
+    ch = add_chunk(doc, c);
   assert(ch->n < ch->cap);
   if (ch->n == 0)
     ch->first = it->clock;
   if (c->rank == 0)
     c->rank = ++doc->nranks;
-  ch->v[ch->n++] = ix;
+  gs_chunk_v(doc, ch)[ch->n++] = ix;
   c->clock += it->len;
   doc->nstructs++;
 }
 
-/* The array of the first spare chunk becomes that of a full but small one. */
-static void take_array(gesso_doc *doc, gs_client *c, gs_chunk *ch)
+/* A full but small chunk gets an array of full size. */
+static void enlarge(gesso_doc *doc, gs_client *c, gs_chunk *ch)
 {
-  gs_chunk *spare = &c->chunks[c->nchunks], *last = spare;
-  while (last + 1 < c->chunks + c->chunks_cap && last[1].v != NULL)
-    last++;
-  memcpy(spare->v, ch->v, ch->n * sizeof(gs_ix));
-  gs_free(doc->alloc, ch->v, ch->cap * sizeof(gs_ix));
-  ch->v = spare->v;
-  ch->cap = spare->cap;
-  *spare = *last;
-  *last = (gs_chunk){ 0 };
+  assert(c->spare > 0 && c->spare_round == doc->words.round);
+  c->spare--;
+  uint32_t at = gs_words_take_full(doc);
+  memcpy(doc->words.v + at, gs_chunk_v(doc, ch), ch->n * sizeof(gs_ix));
+  gs_words_give(doc, ch->at, ch->cap);
+  ch->at = at;
+  ch->cap = GS_CHUNK_MAX;
 }
 
-/* The first spare chunk gets the upper half of a full one, and stands behind it. */
-static void split_chunk(const gesso_doc *doc, gs_client *c, gs_chunk *ch)
+/* A new chunk gets the upper half of a full one, and stands behind it. */
+static void split_chunk(gesso_doc *doc, gs_client *c, gs_chunk *ch)
 {
-  gs_chunk spare = c->chunks[c->nchunks];
-  gs_chunk *next = ch + 1;
-  memmove(next + 1, next, (size_t)(c->chunks + c->nchunks - next) * sizeof *ch);
-  uint32_t keep = ch->n / 2;
-  spare.n = ch->n - keep;
-  memcpy(spare.v, ch->v + keep, spare.n * sizeof(gs_ix));
-  spare.first = doc->items[spare.v[0]].clock;
+  gs_chunk upper = *add_chunk(doc, c), *next = ch + 1;
+  memmove(next + 1, next, (size_t)(gs_chunks_of(doc, c) + c->nchunks - 1 - next) * sizeof *ch);
+  uint16_t keep = ch->n / 2;
+  upper.n = (uint16_t)(ch->n - keep);
+  memcpy(gs_chunk_v(doc, &upper), gs_chunk_v(doc, ch) + keep, upper.n * sizeof(gs_ix));
+  upper.first = doc->items[*gs_chunk_v(doc, &upper)].clock;
   ch->n = keep;
-  *next = spare;
-  c->nchunks++;
+  *next = upper;
 }
 
 void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix)
 {
   gs_client *c = &doc->clients[client];
-  gs_chunk *ch = &c->chunks[p.chunk];
+  gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
   if (ch->n == ch->cap) {
-    assert(c->nchunks < c->chunks_cap && c->chunks[c->nchunks].cap == GS_CHUNK_MAX);
     if (ch->n <= GS_CHUNK_MAX / 2) {
-      take_array(doc, c, ch);
+      enlarge(doc, c, ch);
     } else {
       split_chunk(doc, c, ch);
       if (p.at >= ch->n) {
@@ -291,8 +315,9 @@ void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix
       }
     }
   }
-  memmove(ch->v + p.at + 2, ch->v + p.at + 1, (ch->n - p.at - 1) * sizeof(gs_ix));
-  ch->v[p.at + 1] = ix;
+  gs_ix *v = gs_chunk_v(doc, ch) + p.at + 1;
+  memmove(v + 1, v, (ch->n - p.at - 1) * sizeof *v);
+  *v = ix;
   ch->n++;
   doc->nstructs++;
 }
@@ -300,17 +325,17 @@ void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix
 void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p)
 {
   gs_client *c = &doc->clients[client];
-  gs_chunk *ch = &c->chunks[p.chunk];
-  memmove(ch->v + p.at, ch->v + p.at + 1, (ch->n - p.at - 1) * sizeof(gs_ix));
+  gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
+  gs_ix *v = gs_chunk_v(doc, ch);
+  memmove(v + p.at, v + p.at + 1, (ch->n - p.at - 1) * sizeof *v);
   ch->n--;
   doc->nstructs--;
   if (ch->n == 0 && c->nchunks > 1) {
-    /* The emptied chunk becomes a spare one. */
-    gs_chunk spare = *ch;
+    gs_words_give(doc, ch->at, ch->cap);
     memmove(ch, ch + 1, (c->nchunks - p.chunk - 1) * sizeof *ch);
-    c->chunks[--c->nchunks] = spare;
+    c->nchunks--;
   } else if (p.at == 0 && ch->n > 0) {
-    ch->first = doc->items[ch->v[0]].clock;
+    ch->first = doc->items[v[0]].clock;
   }
 }
 
@@ -318,41 +343,73 @@ void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first)
 {
   gs_client *c = &doc->clients[client];
   uint32_t to = first > 0 ? first - 1 : 0;
-  uint32_t n = c->nchunks;
-  for (uint32_t from = to + 1; from < n; from++) {
-    gs_chunk *into = &c->chunks[to], *ch = &c->chunks[from];
-    if (into->n + ch->n <= GS_CHUNK_MAX / 4 * 3 && chunk_room(doc, into, into->n + ch->n)) {
-      memcpy(into->v + into->n, ch->v, ch->n * sizeof(gs_ix));
-      into->n += ch->n;
-      gs_free(doc->alloc, ch->v, ch->cap * sizeof(gs_ix));
-      *ch = (gs_chunk){ 0 };
+  for (uint32_t from = to + 1; from < c->nchunks; from++) {
+    gs_chunk *row = gs_chunks_of(doc, c);
+    uint32_t n = (uint32_t)row[to].n + row[from].n;
+    if (n <= GS_CHUNK_MAX / 4 * 3 && chunk_room(doc, c, to, n)) {
+      row = gs_chunks_of(doc, c);
+      memcpy(gs_chunk_v(doc, &row[to]) + row[to].n, gs_chunk_v(doc, &row[from]), row[from].n * sizeof(gs_ix));
+      row[to].n = (uint16_t)n;
+      gs_words_give(doc, row[from].at, row[from].cap);
     } else if (++to != from) {
-      c->chunks[to] = *ch;
-      *ch = (gs_chunk){ 0 };
+      row[to] = row[from];
     }
   }
-  /* Spare chunks follow the used ones without a gap. */
-  for (uint32_t i = n; i < c->chunks_cap && c->chunks[i].v != NULL && to + 1 != n; i++) {
-    c->chunks[to + 1 + i - n] = c->chunks[i];
-    c->chunks[i] = (gs_chunk){ 0 };
-  }
-  c->nchunks = GS_MIN(n, to + 1);
+  c->nchunks = GS_MIN(c->nchunks, to + 1);
   c->hint = (gs_pos){ 0, 0 };
 }
 
 void gs_structs_trim(gesso_doc *doc, uint32_t client)
 {
   gs_client *c = &doc->clients[client];
-  /* Two stay: the next cut asks for as many again. */
-  for (uint32_t i = c->nchunks + 2; i < c->chunks_cap && c->chunks[i].v != NULL; i++) {
-    gs_free(doc->alloc, c->chunks[i].v, c->chunks[i].cap * sizeof(gs_ix));
-    c->chunks[i] = (gs_chunk){ 0 };
+  if (c->spare_round == doc->words.round) {
+    gs_words_release(doc, c->spare);
+    c->spare = 0;
   }
-  if (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks + 2) {
-    gs_chunk *p = gs_resize(doc->alloc, c->chunks, c->chunks_cap * sizeof *p, (c->nchunks + 2) * sizeof *p);
-    if (p != NULL) {
-      c->chunks = p;
-      c->chunks_cap = c->nchunks + 2;
+  if (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks) {
+    (void)gs_words_resize(doc, c->chunks, c->chunks_cap * CHUNK_WORDS, c->nchunks * CHUNK_WORDS);
+    c->chunks_cap = c->nchunks;
+  }
+}
+
+/* Moves the blocks of all clients together. */
+static void compact(gesso_doc *doc)
+{
+  gs_words *w = &doc->words;
+  gs_words old = *w;
+  *w = (gs_words){ .trimmed = old.trimmed, .round = old.round };
+  if (!gs_words_start(doc, old.len - old.unused)) {
+    *w = old;
+    return;
+  }
+  for (uint32_t i = 1; i < doc->nclients; i++) {
+    gs_client *c = &doc->clients[i];
+    if (c->nchunks == 0) {
+      c->chunks_cap = 0;
+      continue;
     }
+    gs_chunk *row = (gs_chunk *)(void *)(old.v + c->chunks);
+    for (uint32_t k = 0; k < c->nchunks; k++) {
+      uint32_t at = gs_words_take(doc, GS_MAX(row[k].n, 1));
+      memcpy(w->v + at, old.v + row[k].at, row[k].n * sizeof(gs_ix));
+      row[k].at = at;
+      row[k].cap = GS_MAX(row[k].n, 1);
+    }
+    c->chunks = gs_words_take(doc, c->nchunks * CHUNK_WORDS);
+    c->chunks_cap = c->nchunks;
+    memcpy(gs_chunks_of(doc, c), row, c->nchunks * sizeof *row);
   }
+  gs_free(doc->alloc, old.v, old.cap * sizeof *old.v);
+}
+
+void gs_structs_tidy(gesso_doc *doc)
+{
+  gs_words *w = &doc->words;
+  w->promised = 0;
+  w->round++;
+  for (uint32_t i = 0; i < doc->txn.ntouched; i++)
+    gs_structs_trim(doc, doc->txn.touched[i]);
+  if (gs_words_loose(w))
+    compact(doc);
+  gs_words_trim(doc);
 }

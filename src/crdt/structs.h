@@ -1,34 +1,50 @@
 /* The structs of each client in clock order, and the table of clients.
  *
  * A client's structs are chunks of up to GS_CHUNK_MAX item indexes: a look-up is two binary searches,
- * and a split moves one chunk's tail and now and then one row of chunks, never the whole list. */
+ * and a split moves one chunk's tail and now and then one row of chunks, never the whole list. Both, the row of chunks
+ * and the indexes of each, are blocks in doc->words: what was got with gs_chunks_of and gs_chunk_v is good until the next
+ * reservation. */
 #ifndef GS_CRDT_STRUCTS_H
 #define GS_CRDT_STRUCTS_H
 
 #include "crdt/finder.h"
+#include "crdt/words.h"
 
 /* The index of a client id, made when there is none. 0: memory is short or GS_CLIENTS_MAX is reached. */
 uint32_t gs_client_ix(gesso_doc *doc, uint64_t id);
 uint32_t gs_client_find(const gesso_doc *doc, uint64_t id);
 void gs_clients_truncate(gesso_doc *doc, uint32_t n);
-void gs_client_finish(gesso_doc *doc, gs_client *c);
+
+static inline gs_chunk *gs_chunks_of(const gesso_doc *doc, const gs_client *c)
+{
+  return (gs_chunk *)(void *)(doc->words.v + c->chunks);
+}
+
+static inline gs_ix *gs_chunk_v(const gesso_doc *doc, const gs_chunk *ch)
+{
+  return doc->words.v + ch->at;
+}
 
 /* Room for `appends` structs at the end of a client and `splits` anywhere in it. */
 GESSO_MUST_USE bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t splits);
 GESSO_MUST_USE static inline bool gs_structs_reserve(gesso_doc *doc, uint32_t client, size_t appends, size_t splits)
 {
   const gs_client *c = &doc->clients[client];
-  return (splits == 0 && c->nchunks > 0 && appends <= c->chunks[c->nchunks - 1].cap - c->chunks[c->nchunks - 1].n) ||
-         gs_structs_grow(doc, client, appends, splits);
+  if (splits > 0 || c->nchunks == 0)
+    return gs_structs_grow(doc, client, appends, splits);
+  const gs_chunk *last = gs_chunks_of(doc, c) + c->nchunks - 1;
+  return appends <= (size_t)(last->cap - last->n) || gs_structs_grow(doc, client, appends, 0);
 }
 
-/* Gives back most of what was reserved and not used. */
-static inline bool gs_structs_have_spare(const gs_client *c)
-{
-  return c->nchunks + 2 < c->chunks_cap &&
-         (c->chunks[c->nchunks + 2].v != NULL || (c->chunks_cap > 16 && c->chunks_cap / 2 > c->nchunks + 2));
-}
+/* Gives back what was reserved for a client and not used. */
 void gs_structs_trim(gesso_doc *doc, uint32_t client);
+/* The same for all, at the end of a transaction, if there is anything. */
+void gs_structs_tidy(gesso_doc *doc);
+static inline bool gs_structs_untidy(const gesso_doc *doc)
+{
+  const gs_words *w = &doc->words;
+  return w->promised > 0 || w->cap != w->trimmed_cap || gs_words_loose(w);
+}
 
 /* Joins chunks that became small, from that one on (with the one before it). Positions are void. */
 void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first);
@@ -38,14 +54,15 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock);
 
 static inline gs_ix gs_struct_at(const gesso_doc *doc, uint32_t client, gs_pos p)
 {
-  return doc->clients[client].chunks[p.chunk].v[p.at];
+  return gs_chunk_v(doc, &gs_chunks_of(doc, &doc->clients[client])[p.chunk])[p.at];
 }
 
 /* The newest struct of a client that has some. */
 static inline gs_ix gs_struct_last(const gesso_doc *doc, uint32_t client)
 {
-  const gs_chunk *last = &doc->clients[client].chunks[doc->clients[client].nchunks - 1];
-  return last->v[last->n - 1];
+  const gs_client *c = &doc->clients[client];
+  const gs_chunk *last = &gs_chunks_of(doc, c)[c->nchunks - 1];
+  return gs_chunk_v(doc, last)[last->n - 1];
 }
 
 static inline gs_ix gs_struct_of(const gesso_doc *doc, gs_id id)
@@ -60,7 +77,7 @@ static inline gs_ix gs_struct_of(const gesso_doc *doc, gs_id id)
 static inline bool gs_pos_next(const gesso_doc *doc, uint32_t client, gs_pos *p)
 {
   const gs_client *c = &doc->clients[client];
-  if (p->at + 1 < c->chunks[p->chunk].n) {
+  if (p->at + 1 < gs_chunks_of(doc, c)[p->chunk].n) {
     p->at++;
     return true;
   }
@@ -80,7 +97,7 @@ static inline bool gs_pos_prev(const gesso_doc *doc, uint32_t client, gs_pos *p)
   }
   if (p->chunk > 0) {
     p->chunk--;
-    p->at = doc->clients[client].chunks[p->chunk].n - 1;
+    p->at = gs_chunks_of(doc, &doc->clients[client])[p->chunk].n - 1u;
     return true;
   }
   return false;

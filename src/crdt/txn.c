@@ -152,7 +152,7 @@ static void collect_all(gesso_doc *doc)
     const gs_client *c = &doc->clients[client];
     if (c->nchunks == 0)
       continue;
-    gs_pos p = { c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+    gs_pos p = { c->nchunks - 1, gs_chunks_of(doc, c)[c->nchunks - 1].n - 1u };
     do
       (void)gs_merge_lefts(doc, client, &p);
     while (gs_pos_prev(doc, client, &p));
@@ -194,7 +194,7 @@ static void merge_new(gesso_doc *doc)
     const gs_client *c = &doc->clients[client];
     if (c->before == c->clock)
       continue;
-    gs_pos p = { c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+    gs_pos p = { c->nchunks - 1, gs_chunks_of(doc, c)[c->nchunks - 1].n - 1u };
     gs_ix ix = gs_struct_at(doc, client, p);
     while (doc->items[ix].clock + doc->items[ix].len > c->before) {
       gs_pos before = p;
@@ -253,9 +253,8 @@ static void trim(gesso_doc *doc)
       doc->slots_cap = cap;
     }
   }
-  for (uint32_t i = 0; i < doc->txn.ntouched; i++)
-    if (gs_structs_have_spare(&doc->clients[doc->txn.touched[i]]))
-      gs_structs_trim(doc, doc->txn.touched[i]);
+  if (gs_structs_untidy(doc))
+    gs_structs_tidy(doc);
   gs_txn *txn = &doc->txn;
   if (txn->dels.cap > 1024) {
     gs_free(doc->alloc, txn->dels.v, txn->dels.cap * sizeof *txn->dels.v);

@@ -185,7 +185,7 @@ static void write_structs(gesso_doc *doc, const sink *to, uint32_t client, uint3
 static uint32_t last_structs(const gesso_doc *doc, uint32_t client, uint32_t from, gs_pos *first)
 {
   const gs_client *c = &doc->clients[client];
-  *first = (gs_pos){ c->nchunks - 1, c->chunks[c->nchunks - 1].n - 1 };
+  *first = (gs_pos){ c->nchunks - 1, gs_chunks_of(doc, c)[c->nchunks - 1].n - 1u };
   for (uint32_t n = 1; n <= FEW; n++) {
     const gs_item *it = &doc->items[gs_struct_at(doc, client, *first)];
     if (gs_kind(it) == GS_RUN)
@@ -353,12 +353,15 @@ bool gs_find_deleted(gesso_doc *doc)
   r->n = 0;
   for (uint32_t client = 1; doc->ndeleted > 0 && client < doc->nclients; client++) {
     const gs_client *c = &doc->clients[client];
-    for (uint32_t k = 0; k < c->nchunks; k++)
-      for (uint32_t i = 0; i < c->chunks[k].n; i++) {
-        const gs_item *it = &doc->items[c->chunks[k].v[i]];
+    for (uint32_t k = 0; k < c->nchunks; k++) {
+      const gs_chunk *ch = &gs_chunks_of(doc, c)[k];
+      const gs_ix *v = gs_chunk_v(doc, ch);
+      for (uint32_t i = 0; i < ch->n; i++) {
+        const gs_item *it = &doc->items[v[i]];
         if (gs_is_deleted(it) && !add_range(doc, r, (gs_range){ client, it->clock, it->len }))
           return false;
       }
+    }
   }
   doc->deleted_known = true;
   return true;

@@ -315,13 +315,14 @@ void gs_put_items(const gesso_doc *doc, gs_writer *w, uint32_t client, uint32_t 
   gs_pos p = gs_structs_find(doc, client, from);
   stretch s;
   for (; p.chunk < c->nchunks; p = (gs_pos){ p.chunk + 1, 0 }) {
-    const gs_chunk *ch = &c->chunks[p.chunk];
+    const gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
+    const gs_ix *v = gs_chunk_v(doc, ch);
     while (p.at < ch->n) {
-      const gs_item *it = &doc->items[ch->v[p.at]];
+      const gs_item *it = &doc->items[v[p.at]];
       s.n = s.nstrings = s.nothers = s.len = 0;
       s.text = s.rest = 0;
       if (it->clock >= from)
-        while (p.at < ch->n && fits(&s, &doc->items[ch->v[p.at]]))
+        while (p.at < ch->n && fits(&s, &doc->items[v[p.at]]))
           p.at++;
       if (s.n > 0) {
         put_stretch(doc, w, &s);
