@@ -158,7 +158,7 @@ bool gs_structs_grow(gesso_doc *doc, uint32_t client, size_t appends, size_t spl
     /* Any chunk that is not the last may be full: they are never reallocated in place. */
     size_t full = c->nchunks - 1 + spare;
     size_t extra = splits / (GS_CHUNK_MAX / 4) + (full > 0 || end > GS_CHUNK_MAX ? 1 : 0);
-    spare += GS_MIN(splits, full) + extra;
+    spare += GS_MIN(splits, GS_MIN(splits, full) + extra); /* no split takes more than one */
   }
   if (c->spare_round != doc->words.round) {
     c->spare_round = doc->words.round;
