@@ -342,8 +342,12 @@ static bool gather(gesso_doc *doc, gs_crowd *c, gs_ix first)
   bool past_end = false;
   for (; o != 0; o = doc->items[o].right) {
     gs_item *it = &doc->items[o];
-    const gs_item *base = it->origin.client != 0 ? &doc->items[gs_struct_of(doc, it->origin)] : NULL;
     bool sibling = gs_id_eq(it->origin, c->origin);
+    const gs_item *base = NULL;
+    if (!sibling && it->left != 0 && gs_id_eq(it->origin, gs_last_id(&doc->items[it->left])))
+      base = &doc->items[it->left]; /* most need no search */
+    else if (!sibling && it->origin.client != 0)
+      base = &doc->items[gs_struct_of(doc, it->origin)];
     bool hangs = !sibling && base != NULL && (base->head & GS_ITEM_BEFORE) != 0;
     if (past_end && (sibling || hangs))
       return false; /* torn by something from outside */
