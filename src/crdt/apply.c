@@ -55,16 +55,30 @@ static inline bool begins_at(const gs_item *it, gs_id id)
   return gs_client_of(it) == id.client && it->clock == id.clock && gs_kind(it) != GS_GC;
 }
 
-/* Integrates a struct for which that is a matter of links: what it was inserted between begins and ends there, and has
- * nothing between. False, and nothing has changed: it is for integrate_in. */
-static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix)
+/* The type that a struct spelled out last, by its item. */
+typedef struct parent_seen {
+  gs_id id;
+  uint32_t type;
+} parent_seen;
+
+/* The slot of a struct that spells its parent out; 0: the parent was collected. */
+static inline uint32_t slot_in_parent(gesso_doc *doc, const gs_item *in, parent_seen *seen)
 {
-  enum { USUAL = 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY };
-  gs_item *it = &doc->items[ix];
-  unsigned kind = gs_kind(it);
-  uint32_t client = gs_client_of(it);
-  if ((USUAL >> kind & 1) == 0 || (it->head & (GS_IN_PARENT | GS_IN_KNOWN)) != 0 || doc->clients[client].clock != it->clock)
-    return false;
+  if (in->left != 0)
+    return gs_slot_of_reserved(doc, gs_root_reserved(doc, in->left), in->slot);
+  if (!gs_id_eq(in->origin, seen->id)) {
+    const gs_item *holder = &doc->items[gs_struct_of(doc, in->origin)];
+    if (gs_kind(holder) != GS_TYPE)
+      return 0;
+    *seen = (parent_seen){ in->origin, holder->c.type };
+  }
+  return gs_slot_of_reserved(doc, seen->type, in->slot);
+}
+
+/* What an item was inserted between, when it is there, begins and ends there, and has nothing between: its slot and
+ * left neighbour. */
+static inline bool find_neighbours(gesso_doc *doc, const gs_item *it, uint32_t client, uint32_t *slot, gs_ix *left_out)
+{
   gs_ix left = 0, next;
   if (it->origin.client != 0) {
     left = it->origin.client == client && it->origin.clock + 1 == it->clock ? gs_struct_last(doc, client)
@@ -80,22 +94,44 @@ static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix
     if (next == 0 || doc->items[next].left != 0)
       return false;
   }
-  if (next == 0 ? it->right_origin.client != 0 : !begins_at(&doc->items[next], it->right_origin))
+  *left_out = left;
+  *slot = doc->items[left != 0 ? left : next].slot;
+  return next == 0 ? it->right_origin.client == 0 : begins_at(&doc->items[next], it->right_origin);
+}
+
+/* Integrates a struct for which that is a matter of links. False, and nothing has changed: it is for integrate_in. */
+static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix, parent_seen *seen)
+{
+  enum { USUAL = 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY | 1u << GS_TYPE };
+  gs_item *it = &doc->items[ix];
+  unsigned kind = gs_kind(it);
+  uint32_t client = gs_client_of(it), slot;
+  gs_ix left = 0;
+  if ((USUAL >> kind & 1) == 0 || (it->head & GS_IN_KNOWN) != 0 || doc->clients[client].clock != it->clock)
     return false;
-  uint32_t slot = doc->items[left != 0 ? left : next].slot;
+  if (it->head & GS_IN_PARENT) {
+    slot = slot_in_parent(doc, it, seen);
+    if (slot == 0 || doc->slots[slot].head != 0)
+      return false;
+  } else if (!find_neighbours(doc, it, client, &slot, &left)) {
+    return false;
+  }
   gs_txn_touch_reserved(doc, client);
-  gesso_bytes content = kind != GS_DELETED ? gs_in_content(doc, up, ix) : (gesso_bytes){ NULL, 0 };
+  gesso_bytes content = gs_in_content(doc, up, ix);
   ix = place_for(doc, ix);
   it = &doc->items[ix];
-  if (kind != GS_DELETED) {
-    it->head &= ~(uint32_t)GS_IN_MADE;
+  if (it->head & GS_IN_PARENT)
+    it->origin = (gs_id){ 0, 0 };
+  it->head &= ~(uint32_t)(GS_IN_PARENT | GS_IN_MADE);
+  if (kind == GS_TYPE)
+    it->c.type = gs_type_new_reserved(doc, it->c.bytes, it->c.at, ix);
+  else if (kind != GS_DELETED)
     gs_content_set_reserved(doc, it, content);
-  }
   gs_integrate_behind(doc, ix, slot, left);
   return true;
 }
 
-static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
+static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged, parent_seen *seen)
 {
   const gs_item in = doc->items[staged];
   const gesso_bytes content = gs_in_content(doc, up, staged);
@@ -124,14 +160,9 @@ static void integrate_in(gesso_doc *doc, const gs_update *up, gs_ix staged)
   uint32_t slot = 0;
   if (!lost && (in.head & GS_IN_PARENT) == 0) {
     slot = doc->items[left != 0 ? left : right].slot;
-  } else if (!lost && in.left != 0) {
-    slot = gs_slot_of_reserved(doc, gs_root_reserved(doc, in.left), in.slot);
   } else if (!lost) {
-    const gs_item *holder = &doc->items[gs_struct_of(doc, in.origin)];
-    if (gs_kind(holder) == GS_TYPE)
-      slot = gs_slot_of_reserved(doc, holder->c.type, in.slot);
-    else
-      lost = true; /* the parent was collected */
+    slot = slot_in_parent(doc, &in, seen);
+    lost = slot == 0;
   }
   if (offset > 0 && !lost) {
     origin = (gs_id){ client, in.clock + offset - 1 };
@@ -243,11 +274,12 @@ static void put_aside(gs_plan *p)
 static void execute(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
+  parent_seen seen = { { 0, 0 }, 0 };
   /* Crowds want to know of each. */
   for (uint32_t i = 0; i < p->nrows; i++)
     for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
-      if (doc->ncrowds > 0 || !integrate_usual(doc, &p->up, ix))
-        integrate_in(doc, &p->up, ix);
+      if (doc->ncrowds > 0 || !integrate_usual(doc, &p->up, ix, &seen))
+        integrate_in(doc, &p->up, ix, &seen);
   delete_all(p);
   gs_finders_stop(doc);
   put_aside(p);

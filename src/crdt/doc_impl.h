@@ -486,7 +486,17 @@ static inline void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
   if (doc->tracks || doc->types[type].has_formatting)
     gs_txn_note_changed(doc, type, key);
 }
-void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
+void gs_txn_note_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
+static inline void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
+{
+  gs_ranges *d = &doc->txn.dels;
+  gs_range *last = d->n > 0 ? &d->v[d->n - 1] : NULL;
+  doc->deleted_known = false;
+  if (last != NULL && last->client == client && last->clock + last->len == clock)
+    last->len += len;
+  else
+    gs_txn_note_deleted(doc, client, clock, len);
+}
 void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock);
 static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)
 {

@@ -40,21 +40,13 @@ void gs_txn_note_changed(gesso_doc *doc, uint32_t type, uint32_t key)
   txn->formatted[txn->nformatted++] = type;
 }
 
-void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
+void gs_txn_note_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
 {
   gs_ranges *d = &doc->txn.dels;
   gs_client *c = &doc->clients[client];
-  doc->deleted_known = false;
   if (c->del_epoch != doc->txn.epoch) {
     c->del_epoch = doc->txn.epoch;
     c->del_rank = ++doc->txn.ndel_clients;
-  }
-  if (d->n > 0) {
-    gs_range *last = &d->v[d->n - 1];
-    if (last->client == client && last->clock + last->len == clock) {
-      last->len += len;
-      return;
-    }
   }
   if (!gs_grow(doc->alloc, &d->v, &d->cap, (size_t)d->n + 1, sizeof(gs_range))) {
     doc->txn.dels_lost = true;
