@@ -99,10 +99,12 @@ static gs_text_mark nearest(const gesso_doc *doc, uint32_t start, size_t len, ui
   return m;
 }
 
-/* Remembers that element n of the item begins there. */
-static size_t found(gesso_doc *doc, const gs_item *it, size_t at, uint32_t n, int pair)
+/* Walks on from `at`, where `n` of all elements are still to come, and remembers where the n-th begins. */
+static size_t walk_to(gesso_doc *doc, const gs_item *it, size_t at, uint32_t n, uint32_t all, int *pair)
 {
-  doc->found = (gs_text_mark){ it->c.at, pair ? 0 : (uint32_t)at, n };
+  gesso_bytes content = gs_content(doc, it), rest = { content.data + at, content.len - at };
+  at += gs_content_offset(gs_kind(it), rest, n, pair);
+  doc->found = (gs_text_mark){ it->c.at, *pair ? 0 : (uint32_t)at, all };
   return at;
 }
 
@@ -116,14 +118,14 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
   }
   if (kind == GS_STRING && content.len >= WORTH_IT && it->len - n <= BACK_MAX)
     return gs_string_walk_back(content, it->len - n, pair);
-  bool counted = kind == GS_STRING || kind == GS_ANY || kind == GS_JSON;
-  if (counted && content.len >= WORTH_IT && doc->found.at != 0 && doc->found.start == it->c.at &&
-      doc->found.n <= n && n - doc->found.n <= FORTH_MAX && doc->found.at <= content.len) {
-    gesso_bytes rest = { content.data + doc->found.at, content.len - doc->found.at };
-    return found(doc, it, doc->found.at + gs_content_offset(kind, rest, n - doc->found.n, pair), n, *pair);
-  }
-  if (!counted || content.len < WORTH_IT || !make_blocks(doc, (it->c.at + it->c.bytes) / BLOCK + 1))
+  bool counted = (kind == GS_STRING || kind == GS_ANY || kind == GS_JSON) && (it->head & GS_ITEM_INLINE) == 0;
+  if (counted && doc->found.at != 0 && doc->found.start == it->c.at && doc->found.n <= n &&
+      n - doc->found.n <= FORTH_MAX && doc->found.at <= content.len)
+    return walk_to(doc, it, doc->found.at, n - doc->found.n, n, pair);
+  if (!counted)
     return gs_content_offset(kind, content, n, pair);
+  if (content.len < WORTH_IT || !make_blocks(doc, (it->c.at + it->c.bytes) / BLOCK + 1))
+    return walk_to(doc, it, 0, n, n, pair);
   gs_text_mark m = nearest(doc, it->c.at, content.len, n);
   size_t at = m.at;
   uint32_t all = n;
@@ -154,6 +156,5 @@ size_t gs_content_find(gesso_doc *doc, const gs_item *it, uint32_t n, int *pair)
       *b = (gs_text_block){ seen, (uint32_t)(at - stop), true };
   }
   doc->mark = m;
-  gesso_bytes rest = { content.data + at, content.len - at };
-  return found(doc, it, at + gs_content_offset(kind, rest, n, pair), all, *pair);
+  return walk_to(doc, it, at, n, all, pair);
 }
