@@ -78,21 +78,16 @@ void gs_item_delete(gesso_doc *doc, gs_ix ix)
   }
 }
 
-static void cut_live(gesso_doc *doc, uint32_t client, uint32_t clock)
-{
-  if (clock >= doc->clients[client].clock)
-    return;
-  const gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];
-  if (!gs_is_deleted(it) && it->clock < clock)
-    (void)gs_clean_start(doc, (gs_id){ client, clock });
-}
-
 void gs_delete_range(gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
 {
   if (at >= end)
     return;
-  cut_live(doc, client, at);
   gs_pos pos = gs_structs_find(doc, client, at);
+  const gs_item *first = &doc->items[gs_struct_at(doc, client, pos)];
+  if (!gs_is_deleted(first) && first->clock < at) {
+    (void)gs_clean_start(doc, (gs_id){ client, at });
+    pos = gs_structs_find(doc, client, at);
+  }
   do {
     gs_ix ix = gs_struct_at(doc, client, pos);
     const gs_item *it = &doc->items[ix];
@@ -101,7 +96,7 @@ void gs_delete_range(gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
       break;
     /* Not before: a type that was just deleted may have taken this one along, whole. */
     if (!gs_is_deleted(it) && clock + it->len > end) {
-      cut_live(doc, client, end);
+      (void)gs_clean_start(doc, (gs_id){ client, end });
       pos = gs_structs_find(doc, client, clock);
       ix = gs_struct_at(doc, client, pos);
     }

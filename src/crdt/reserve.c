@@ -182,9 +182,9 @@ static void count_order(gs_plan *p, need *n)
 /* Whether deleting from that clock on, or up to it, may cut a live item. */
 static inline bool may_cut(const gesso_doc *doc, uint32_t client, uint32_t clock, const gs_item *it)
 {
-  if (gs_finder_begins(doc, (gs_id){ client, clock }))
+  if (clock == doc->clients[client].clock || gs_finder_begins(doc, (gs_id){ client, clock }))
     return false;
-  if (clock >= doc->clients[client].clock)
+  if (clock > doc->clients[client].clock)
     return true; /* it is among those of the update, as far as anybody knows */
   if (it == NULL || it->clock > clock || clock - it->clock >= it->len)
     it = &doc->items[gs_struct_of(doc, (gs_id){ client, clock })];

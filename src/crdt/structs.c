@@ -186,6 +186,8 @@ static uint32_t last_before(const gesso_doc *doc, const gs_ix *v, uint32_t a, ui
   return a;
 }
 
+enum { NEAR = 3 }; /* structs that are looked at before anything is searched: x and y are dragged in turn */
+
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   gs_client *c = &doc->clients[client];
@@ -208,23 +210,29 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
         }
         return c->hint = (gs_pos){ c->hint.chunk, last_before(doc, v, at, GS_MIN(at + step, ch->n), clock) };
       }
-    } else if (at > 0 && doc->items[v[at - 1]].clock <= clock) {
-      return c->hint = (gs_pos){ c->hint.chunk, at - 1 };
+    } else {
+      for (uint32_t k = 1; k <= NEAR && k <= at; k++)
+        if (doc->items[v[at - k]].clock <= clock)
+          return c->hint = (gs_pos){ c->hint.chunk, at - k };
     }
   }
-  uint32_t lo = 0, hi = c->nchunks;
-  while (hi - lo > 1) {
-    uint32_t mid = lo + (hi - lo) / 2;
-    if (row[mid].first <= clock)
-      lo = mid;
-    else
-      hi = mid;
+  /* Most references are to what came last. */
+  uint32_t lo = c->nchunks - 1;
+  if (row[lo].first > clock) {
+    uint32_t hi = lo;
+    for (lo = 0; hi - lo > 1;) {
+      uint32_t mid = lo + (hi - lo) / 2;
+      if (row[mid].first <= clock)
+        lo = mid;
+      else
+        hi = mid;
+    }
   }
   const gs_ix *v = gs_chunk_v(doc, &row[lo]);
   uint32_t n = row[lo].n;
-  /* Most references are to what came last. */
-  if (doc->items[v[n - 1]].clock <= clock)
-    return c->hint = (gs_pos){ lo, n - 1 };
+  for (uint32_t k = 1; k <= NEAR && k <= n; k++)
+    if (doc->items[v[n - k]].clock <= clock)
+      return c->hint = (gs_pos){ lo, n - k };
   return c->hint = (gs_pos){ lo, last_before(doc, v, 0, n, clock) };
 }
 
