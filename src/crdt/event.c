@@ -117,7 +117,7 @@ static void add_values(delta *d, const gs_item *it, uint32_t from)
   /* What does not count has no values, but an array tells that it came. */
   uint32_t n = gs_is_countable(it) ? it->len - from : 0;
   go_on(d, GESSO_CHANGE_INSERT, n);
-  if (d->st != GESSO_OK)
+  if (d->st != GESSO_OK || n == 0)
     return;
   if (!gs_grow(d->doc->alloc, &d->values, &d->values_cap, (size_t)d->nvalues + n, sizeof *d->values)) {
     fail(d, GESSO_E_NOMEM);

@@ -184,10 +184,11 @@ static gesso_status at_end(void *ctx, gesso_doc *doc, const gs_txn_view *txn)
   bool own = same_bytes(txn->origin, gesso_undo_origin(u));
   if (u->wants_popped && own) {
     u->wants_popped = false;
-    if (gs_grow(doc->alloc, &u->popped, &u->popped_cap, txn->nchanged, sizeof *u->popped)) {
-      u->npopped = (uint32_t)txn->nchanged;
-      if (u->npopped > 0)
-        memcpy(u->popped, txn->changed, txn->nchanged * sizeof *u->popped);
+    gs_undo_popped *p = &u->popped;
+    if (gs_grow(doc->alloc, &p->types, &p->cap, txn->nchanged, sizeof *p->types)) {
+      p->n = (uint32_t)txn->nchanged;
+      if (p->n > 0)
+        memcpy(p->types, txn->changed, txn->nchanged * sizeof *p->types);
     }
   }
   if ((u->o.capture_transaction != NULL && !u->o.capture_transaction(u->o.ctx, doc, txn->origin, txn->local)) ||
@@ -262,13 +263,12 @@ static void detach(gesso_undo *u)
     gs_free(doc->alloc, (void *)(uintptr_t)u->origins[i].data, u->origins[i].len);
   gs_free(doc->alloc, u->origins, u->origins_cap * sizeof *u->origins);
   gs_free(doc->alloc, u->scope, u->scope_cap * sizeof *u->scope);
-  gs_free(doc->alloc, u->popped, u->popped_cap * sizeof *u->popped);
   gs_undo_notes_drop(u);
   gs_free(doc->alloc, u->subs, u->subs_cap * sizeof *u->subs);
   u->subs = NULL;
-  u->scope = u->popped = NULL;
+  u->scope = NULL;
   u->origins = NULL;
-  u->nsubs = u->subs_cap = u->nscope = u->scope_cap = u->npopped = u->popped_cap = u->norigins = u->origins_cap = 0;
+  u->nsubs = u->subs_cap = u->nscope = u->scope_cap = u->norigins = u->origins_cap = 0;
   u->doc = NULL;
 }
 

@@ -67,6 +67,12 @@ typedef struct gs_undo_note {
   uint32_t bytes;     /* of this note with what the event points to */
 } gs_undo_note;
 
+/* What the transaction of the running undo or redo changed. One that a callback calls has its own. */
+typedef struct gs_undo_popped {
+  uint32_t *types;
+  uint32_t n, cap;
+} gs_undo_popped;
+
 struct gesso_undo {
   gesso_doc *doc; /* NULL: it was destroyed */
   const gesso_allocator *alloc; /* the manager's own; everything in it comes from the document's */
@@ -97,8 +103,7 @@ struct gesso_undo {
   gs_undo_note *notes, **notes_end;
   uint64_t turns, told; /* transactions that ended; those whose observers were told */
   bool wants_popped;    /* the running undo or redo waits for its transaction's end */
-  uint32_t *popped;     /* what the transaction of the running undo or redo changed */
-  uint32_t npopped, popped_cap;
+  gs_undo_popped popped;
 };
 
 /* Whether the item is in something that the manager watches (Yjs: isParentOf). */

@@ -255,7 +255,8 @@ static gesso_status pop(gesso_undo *u, gesso_undo_stack which, int *changed_out)
   doc->txn.local = true;
   *running = true;
   u->wants_popped = true;
-  u->npopped = 0;
+  gs_undo_popped outer = u->popped;
+  u->popped = (gs_undo_popped){ 0 };
   while (stack->n > 0 && !changed && st == GESSO_OK) {
     item = stack->v[--stack->n];
     replay r = { .u = u, .doc = doc, .item = &item };
@@ -275,11 +276,14 @@ static gesso_status pop(gesso_undo *u, gesso_undo_stack which, int *changed_out)
   u->wants_popped = false;
   if (changed) {
     gs_undo_tell(u, (gesso_undo_event){ .event = GESSO_UNDO_POPPED, .stack = which, .origin = gesso_undo_origin(u),
-                                        .changed = u->popped, .nchanged = u->npopped }, &item);
+                                        .changed = u->popped.types, .nchanged = u->popped.n },
+                 &item);
     gs_stack_item_finish(u, &item);
     if (changed_out != NULL)
       *changed_out = 1;
   }
+  gs_free(doc->alloc, u->popped.types, u->popped.cap * sizeof *u->popped.types);
+  u->popped = outer;
   return st != GESSO_OK ? st : ended;
 }
 

@@ -358,6 +358,20 @@ static void cleaned_formats_are_told_apart(void **state)
   gesso_doc_destroy(b);
 }
 
+/* Any type may be asked for as any kind: what others call a text has formats, and for an array those have no values. */
+static void formats_in_an_array_have_no_values(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  struct story s = { .left = 0 };
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY);
+  watch(doc, a, on_event, &s);
+  assert_int_equal(gesso_text_insert(doc, a, 0, str("x"), str("{\"b\":true}")), GESSO_OK);
+  told(&s, "(1@1+1'x')");
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
 /* --- short memory --- */
 
 struct meter {
@@ -480,6 +494,7 @@ int main(void)
     cmocka_unit_test(subscriptions_end_and_begin_in_callbacks),
     cmocka_unit_test(a_subscription_inside_a_transaction_hears_all_of_it),
     cmocka_unit_test(cleaned_formats_are_told_apart),
+    cmocka_unit_test(formats_in_an_array_have_no_values),
     cmocka_unit_test(short_memory_leaves_out_callbacks_and_nothing_else),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,45 @@ static uint64_t bytes_of(gesso_doc *doc)
   return n;
 }
 
+struct nested {
+  gesso_type expected[3]; /* of the undo that is told, by how many came before it */
+  int depth;
+};
+
+static void undo_inside(void *ctx, gesso_undo *u, const gesso_undo_event *e)
+{
+  struct nested *n = ctx;
+  gesso_type mine = n->expected[n->depth++];
+  assert_int_equal(e->nchanged, 1);
+  assert_int_equal(e->changed[0], mine);
+  if (n->depth < 3)
+    assert_true(undo(u));
+  assert_int_equal(e->changed[0], mine); /* the event is the callback's until it returns */
+}
+
+static void an_undo_inside_the_report_of_another_leaves_its_event(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  struct nested n = { .depth = 0 };
+  gesso_undo *u = NULL;
+  uint64_t id;
+  for (int i = 2; i >= 0; i--) {
+    const char name[] = { (char)('a' + i), 0 };
+    n.expected[i] = gesso_doc_root(doc, str(name), GESSO_MAP);
+    if (u == NULL)
+      u = undo_of(doc, n.expected[i]);
+    assert_int_equal(gesso_undo_add_scope(u, n.expected[i]), GESSO_OK);
+    set(doc, n.expected[i], "k", "1");
+    gesso_undo_stop_capturing(u);
+  }
+  assert_int_equal(gesso_undo_observe(u, GESSO_UNDO_POPPED, undo_inside, &n, &id), GESSO_OK);
+  assert_true(undo(u));
+  assert_int_equal(n.depth, 3);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
 static void what_may_come_back_is_not_collected_until_it_is_cleared(void **state)
 {
   (void)state;
@@ -684,6 +723,7 @@ int main(void)
     cmocka_unit_test(only_scope_and_tracked_origins_count),
     cmocka_unit_test(observers_hear_of_stack_items_and_keep_metadata),
     cmocka_unit_test(an_observer_may_undo_and_end_itself),
+    cmocka_unit_test(an_undo_inside_the_report_of_another_leaves_its_event),
     cmocka_unit_test(what_may_come_back_is_not_collected_until_it_is_cleared),
     cmocka_unit_test(the_filter_decides_what_is_deleted),
     cmocka_unit_test(every_user_has_a_manager),
