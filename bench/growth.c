@@ -342,6 +342,42 @@ static double one_place(uint32_t n)
   return ns / n;
 }
 
+/* A hundred clients who each put something at forty places of a text of n pieces, not knowing of each other: more places
+ * than the engine keeps an index for. Counted are the last ones. */
+static double many_places(uint32_t n)
+{
+  enum { CLIENTS = 100, PLACES = 40, FIRST = 80 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type text = scattered(doc, n);
+  uint32_t length = (uint32_t)gesso_type_length(doc, text);
+  gesso_buffer state, *updates = calloc(CLIENTS * PLACES, sizeof *updates);
+  must(gesso_doc_encode_v1(doc, none, &state, NULL));
+  for (uint32_t i = 0; i < CLIENTS; i++) {
+    gesso_doc *one = doc_of(2 + (uint64_t)i * 2654435761u % 4294967291u);
+    must(gesso_doc_apply_v1(one, view(state), NULL));
+    gesso_type its = gesso_doc_root(one, str("text"), GESSO_TEXT);
+    for (uint32_t p = 0; p < PLACES; p++) {
+      gesso_doc_begin(one);
+      must(gesso_text_insert(one, its, length - length / (PLACES + 1) * (p + 1), str("x"), none));
+      must(gesso_doc_commit(one, &updates[i * PLACES + p]));
+    }
+    gesso_doc_destroy(one);
+  }
+  double start = 0;
+  for (uint32_t i = 0; i < CLIENTS * PLACES; i++) {
+    if (i == FIRST * PLACES)
+      start = cpu_ns();
+    must(gesso_doc_apply_v1(doc, view(updates[i]), NULL));
+  }
+  double ns = cpu_ns() - start;
+  for (uint32_t i = 0; i < CLIENTS * PLACES; i++)
+    gesso_buffer_free(&updates[i]);
+  free(updates);
+  gesso_buffer_free(&state);
+  gesso_doc_destroy(doc);
+  return ns / ((CLIENTS - FIRST) * PLACES);
+}
+
 /* A journal of n updates into a state, without a document and with one: a piece of it. */
 static gesso_buffer *journal(uint32_t n)
 {
@@ -473,6 +509,7 @@ static const struct row {
   { "edit and undo above n stack items", undo_stack, 1000 },
   { "change one of n observed shapes", observers, 1000 },
   { "one of n clients at one place", one_place, 100 },
+  { "one of 100 clients at 40 places of n pieces", many_places, 1000 },
   { "merge n updates, each", merge, 1000 },
   { "fold n updates, each", fold, 1000 },
   { "load v1, a struct of n", load_v1, 1000 },

@@ -2,7 +2,7 @@
  *
  * Of a new item that YATA (integrate.c) would walk past thousands of siblings to place, the place follows from these:
  * its siblings in the order of the chain, which of them have lower client ids, and which have its right origin. So
- * once a walk was long a crowd is made of the siblings there: a tree of them in their order, each with the lowest
+ * once walks were long a crowd is made of the siblings there: a tree of them in their order, each with the lowest
  * client id below it, and a tree of them by right origin and client.
  *
  * As long as nobody lies about what he saw, everything that hangs off a sibling follows it without a gap. An item that

@@ -101,6 +101,18 @@ static gs_crowd *crowd_at(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix lef
   return gs_crowd_find(doc, slot, origin);
 }
 
+/* To make one the whole chain is followed, and it may come to nothing: walks must have cost as much as that. */
+static bool crowd_pays(gesso_doc *doc, uint32_t steps)
+{
+  if (steps < doc->crowd_min)
+    return false;
+  doc->crowd_walked += steps;
+  if (doc->crowd_walked * GS_CROWD_MIN < (uint64_t)doc->nitems * doc->crowd_min)
+    return false;
+  doc->crowd_walked = 0;
+  return true;
+}
+
 void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix right)
 {
   gs_item *it = &doc->items[ix];
@@ -113,7 +125,7 @@ void gs_integrate(gesso_doc *doc, gs_ix ix, uint32_t slot_ix, gs_ix left, gs_ix 
   gs_crowd *crowd = crowd_at(doc, slot_ix, it->origin, from);
   if (crowd != NULL)
     gs_crowd_add(doc, crowd, it, near);
-  else if (steps >= doc->crowd_min)
+  else if (crowd_pays(doc, steps))
     gs_crowd_make(doc, slot_ix, it->origin, from);
 }
 
