@@ -15,6 +15,7 @@ typedef struct frame {
   const gesso_value *value;  /* NULL: the document */
   const gesso_value *list;
   uint64_t at, n;
+  uint64_t held;             /* values at the begin of `list` whose documents are held: they may be removed meanwhile */
   uint32_t stride;
   gs_arena arena;
 } frame;
@@ -109,6 +110,15 @@ static gesso_status element(gesso_doc *doc, const gesso_value *v, int32_t index,
 
 /* --- lists: f->listing stays false when the value has none --- */
 
+/* The list is whole. */
+static void hold(frame *f)
+{
+  f->held = f->n;
+  for (uint64_t i = 0; i < f->held; i++)
+    if (f->list[i].kind == GESSO_VALUE_DOC)
+      (void)gesso_doc_retain(f->list[i].doc);
+}
+
 static gesso_status list_roots(gesso_doc *doc, frame *f)
 {
   gesso_value *v = gs_arena_array(&f->arena, doc->nkeys, sizeof *v);
@@ -134,6 +144,8 @@ static gesso_status list_sequence(gesso_doc *doc, gesso_type type, frame *f)
     f->n += it->len;
   }
   f->list = v;
+  if (st == GESSO_OK)
+    hold(f);
   return st;
 }
 
@@ -150,6 +162,8 @@ static gesso_status list_entries(gesso_doc *doc, gesso_type map, frame *f)
       st = gs_read_value(doc, &doc->items[tail], doc->items[tail].len - 1, &f->arena, &v[f->n++]);
   }
   f->list = v;
+  if (st == GESSO_OK)
+    hold(f);
   return st;
 }
 
@@ -195,6 +209,8 @@ static gesso_status list_some(gesso_doc *doc, const gesso_query *q, const gs_ste
   }
   f->list = v;
   f->listing = st == GESSO_OK;
+  if (st == GESSO_OK)
+    hold(f);
   return st;
 }
 
@@ -211,7 +227,11 @@ static gesso_status push(gesso_matches *m, frame f)
 
 static void pop(gesso_matches *m)
 {
-  gs_arena_finish(&m->frames[--m->depth].arena);
+  frame *f = &m->frames[--m->depth];
+  for (uint64_t i = 0; i < f->held; i++)
+    if (f->list[i].kind == GESSO_VALUE_DOC)
+      gesso_doc_destroy(f->list[i].doc);
+  gs_arena_finish(&f->arena);
 }
 
 /* Takes the steps of the topmost place until one of them is a list, finds nothing (*missed, f->step is it), or all are

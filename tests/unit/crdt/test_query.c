@@ -172,6 +172,36 @@ static void edits_between_two_matches(void **state)
   gesso_doc_destroy(doc);
 }
 
+static void documents_that_are_removed_meanwhile_are_held(void **state)
+{
+  (void)state;
+  gesso_doc *doc = gesso_doc_create(NULL);
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY);
+  for (int i = 0; i < 3; i++) {
+    const char guid[] = { (char)('x' + i), 0 };
+    gesso_doc_options o = { .size = sizeof o, .guid = str(guid) };
+    gesso_doc *sub = gesso_doc_create(&o);
+    assert_int_equal(gesso_array_insert(doc, a, (uint64_t)i, &(gesso_value){ .kind = GESSO_VALUE_DOC, .doc = sub }, 1, NULL),
+                     GESSO_OK);
+    gesso_doc_destroy(sub);
+  }
+  gesso_query *q;
+  assert_int_equal(gesso_query_parse(NULL, str("$.a[*]"), &q, NULL), GESSO_OK);
+  gesso_matches *m = gesso_query_run(doc, q, 0);
+  for (int i = 0; i < 3; i++) {
+    gesso_value v;
+    assert_int_equal(gesso_matches_next(m, &v), GESSO_OK);
+    assert_int_equal(v.kind, GESSO_VALUE_DOC);
+    gesso_bytes guid = gesso_doc_guid(v.doc);
+    assert_true(guid.len == 1 && guid.data[0] == 'x' + i);
+    if (i == 0)
+      assert_int_equal(gesso_array_remove(doc, a, 0, 3), GESSO_OK);
+  }
+  gesso_matches_destroy(m);
+  gesso_query_destroy(q);
+  gesso_doc_destroy(doc);
+}
+
 static void places_are_limited(void **state)
 {
   (void)state;
@@ -254,7 +284,7 @@ int main(void)
     cmocka_unit_test(members_and_elements), cmocka_unit_test(lists),
     cmocka_unit_test(descending),           cmocka_unit_test(what_is_no_path),
     cmocka_unit_test(edits_between_two_matches), cmocka_unit_test(memory_ends_and_comes_back),
-    cmocka_unit_test(places_are_limited),
+    cmocka_unit_test(places_are_limited),   cmocka_unit_test(documents_that_are_removed_meanwhile_are_held),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
