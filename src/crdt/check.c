@@ -81,7 +81,7 @@ static const char *check_structs(const gesso_doc *doc, uint32_t *structs, uint32
         const gs_slot *slot = &doc->slots[it->slot];
         if (it->slot == 0 || it->slot >= doc->nslots || slot->type == 0 || doc->types[slot->type].dead)
           return "I2 an item without a slot";
-        if (doc->slots[it->slot].run == 0 && (it->left == GS_PACKED || it->right == GS_PACKED || slot->head == GS_PACKED))
+        if (gs_slot_run(doc, it->slot) == 0 && (it->left == GS_PACKED || it->right == GS_PACKED || slot->head == GS_PACKED))
           return "I8 a packed link in a slot without runs";
         if (it->left == GS_PACKED)
           ;
@@ -129,6 +129,9 @@ static const char *check_types(const gesso_doc *doc)
       return why;
     if (t->item != 0 && (gs_kind(&doc->items[t->item]) != GS_TYPE || doc->items[t->item].c.type != type))
       return "a type without its item";
+    for (uint32_t s = t->maps; s != 0; s = doc->slots[s].next)
+      if (doc->slots[s].type != type || gs_slot_find(doc, type, doc->slots[s].key) != s)
+        return "a key that is not found";
   }
   return NULL;
 }

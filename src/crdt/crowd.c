@@ -370,7 +370,7 @@ static bool gather(gesso_doc *doc, gs_crowd *c, gs_ix first)
 
 void gs_crowd_make(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix left)
 {
-  if (doc->slots[slot].run != 0)
+  if (gs_slot_run(doc, slot) != 0)
     return;
   if (doc->ncrowds == CROWDS_MAX)
     drop(doc, &doc->crowds[0]);
@@ -522,7 +522,7 @@ const char *gs_crowds_check(const gesso_doc *doc)
 {
   const char *why = NULL;
   for (uint32_t i = 0; i < doc->ncrowds && why == NULL; i++)
-    if (doc->slots[doc->crowds[i].slot].run == 0)
+    if (gs_slot_run(doc, doc->crowds[i].slot) == 0)
       why = check_crowd(doc, &doc->crowds[i]);
   return why;
 }

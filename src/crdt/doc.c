@@ -120,6 +120,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->client_hash, doc->client_hash_cap * sizeof *doc->client_hash);
   gs_free(al, doc->types, doc->types_cap * sizeof *doc->types);
   gs_free(al, doc->slots, doc->slots_cap * sizeof *doc->slots);
+  gs_free(al, doc->slot_runs, doc->slot_runs_cap * sizeof *doc->slot_runs);
   gs_free(al, doc->slot_hash, doc->slot_hash_cap * sizeof *doc->slot_hash);
   gs_free(al, doc->keys, doc->keys_cap * sizeof *doc->keys);
   gs_free(al, doc->key_hash, doc->key_hash_cap * sizeof *doc->key_hash);

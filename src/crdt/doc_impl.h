@@ -106,7 +106,6 @@ typedef struct gs_slot {
   uint32_t type;
   uint32_t key;
   gs_ix head, tail; /* head may be GS_PACKED, tail never */
-  gs_ix run;        /* the newest run that has items of it; 0: none */
   uint32_t next;    /* map slots of a type; free places: the next free one */
 } gs_slot;
 
@@ -125,6 +124,8 @@ typedef struct gs_type {
   bool has_formatting; /* a format item was integrated (Yjs: _hasFormatting) */
   bool dead;           /* gc'd */
   bool fmt_listed;     /* is in txn.formatted */
+  uint8_t few;         /* its keys, up to GS_MAP_SMALL */
+  bool hashed;         /* its map slots are in slot_hash */
   struct gs_seq *index; /* position index, made by the first edit or look-up by position */
 } gs_type;
 
@@ -309,8 +310,10 @@ struct gesso_doc {
   uint32_t ntypes, types_cap;
 
   gs_slot *slots;
-  uint32_t nslots, slots_cap, free_slot, nused_slots;
-  uint32_t *slot_hash;
+  uint32_t nslots, slots_cap, free_slot, nhashed;
+  gs_ix *slot_runs;    /* runs.h: by slot, see gs_slot_run; may be shorter than slots */
+  uint32_t slot_runs_cap;
+  uint32_t *slot_hash; /* of the maps that are not small */
   uint32_t slot_hash_cap;
 
   gs_key *keys;
@@ -456,8 +459,7 @@ static inline gesso_bytes gs_key_text(const gesso_doc *doc, uint32_t key)
 GESSO_MUST_USE bool gs_types_grow(gesso_doc *doc, size_t types, size_t slots);
 GESSO_MUST_USE static inline bool gs_types_reserve(gesso_doc *doc, size_t types, size_t slots)
 {
-  return ((size_t)doc->ntypes + types <= doc->types_cap && (size_t)doc->nslots + slots <= doc->slots_cap &&
-          ((size_t)doc->nused_slots + slots) / 3 * 4 + 4 <= doc->slot_hash_cap) ||
+  return ((size_t)doc->ntypes + types <= doc->types_cap && (size_t)doc->nslots + slots <= doc->slots_cap) ||
          gs_types_grow(doc, types, slots);
 }
 uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_ix item);
@@ -465,6 +467,13 @@ uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key);
 /* The slot for a key of a map, or for the sequence (key 0). */
 uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key);
 uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key);
+/* Room in doc->slot_runs for all there are now. */
+GESSO_MUST_USE bool gs_slot_runs_reserve(gesso_doc *doc);
+/* The newest run that has items of it; 0: none. */
+static inline gs_ix gs_slot_run(const gesso_doc *doc, uint32_t slot)
+{
+  return slot < doc->slot_runs_cap ? doc->slot_runs[slot] : 0;
+}
 /* Gives back all slots of a type that was gc'd. */
 void gs_slots_release(gesso_doc *doc, uint32_t type);
 

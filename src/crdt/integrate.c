@@ -96,7 +96,7 @@ static gs_crowd *crowd_at(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix lef
 {
   if (doc->ncrowds == 0)
     return NULL;
-  if (doc->slots[slot].run != 0 || (left != 0 && !gs_id_eq(gs_last_id(&doc->items[left]), origin)))
+  if (gs_slot_run(doc, slot) != 0 || (left != 0 && !gs_id_eq(gs_last_id(&doc->items[left]), origin)))
     gs_crowds_drop(doc, slot);
   return gs_crowd_find(doc, slot, origin);
 }

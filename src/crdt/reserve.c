@@ -102,6 +102,7 @@ typedef struct need {
 
 typedef struct last_seen {
   const gs_item *before; /* that spelled its parent out */
+  uint32_t root;         /* the last root that is new */
   gs_id left, right;     /* the last cuts: many may be at one place */
 } last_seen;
 
@@ -161,7 +162,10 @@ static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
   if ((in->head & GS_IN_PARENT) == 0)
     return;
   bool same = last->before != NULL && last->before->left == in->left && gs_id_eq(last->before->origin, in->origin);
-  n->roots += in->left != 0 && doc->keys[in->left].root == 0 && !same;
+  if (in->left != 0 && in->left != last->root && doc->keys[in->left].root == 0) {
+    n->roots++;
+    last->root = in->left;
+  }
   n->slots += !same || last->before->slot != in->slot;
   n->keys += in->slot != 0;
   last->before = in;
@@ -170,7 +174,7 @@ static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
 static void count_order(gs_plan *p, need *n)
 {
   gesso_doc *doc = p->doc;
-  last_seen last = { NULL, { 0, 0 }, { 0, 0 } };
+  last_seen last = { 0 };
   for (uint32_t i = 0; i < p->nrows; i++)
     for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
       count_struct(p, n, ix, &last);

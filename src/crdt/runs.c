@@ -167,7 +167,7 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
   }
   gs_write_varuint(out, t->n);
   for (uint32_t i = 0; i < t->n; i++) {
-    gs_ix run = doc->slots[t->slot[i]].run;
+    gs_ix run = gs_slot_run(doc, t->slot[i]);
     gs_write_varuint(out, t->slot[i]);
     write_id(out, run != 0 ? (gs_id){ gs_client_of(&doc->items[run]), doc->items[run].clock } : (gs_id){ 0, 0 });
   }
@@ -202,16 +202,13 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
 }
 
 /* Puts a run in the place of n structs of a chunk. False when memory is short; nothing has changed then. */
-static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const table *t)
+static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const table *t, gs_buf *buf)
 {
   gs_ix *v = gs_chunk_v(doc, ch) + at;
-  gs_buf buf = gs_buf_make(doc->alloc);
-  describe(doc, v, n, t, &buf);
-  bool ok = buf.err == GESSO_OK && gs_text_reserve(doc, buf.b.len);
-  if (!ok) {
-    gs_buf_finish(&buf);
+  gs_buf_clear(buf);
+  describe(doc, v, n, t, buf);
+  if (buf->err != GESSO_OK || !gs_text_reserve(doc, buf->b.len) || !gs_slot_runs_reserve(doc))
     return false;
-  }
   uint32_t len = 0;
   for (uint32_t i = 0; i < n; i++) {
     const gs_item *it = &doc->items[v[i]];
@@ -227,16 +224,15 @@ static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const ta
     gs_item_free(doc, v[i]);
   gs_item *run = &doc->items[v[0]];
   *run = (gs_item){ .head = (run->head & ~(uint32_t)GS_KIND_MASK) | GS_RUN, .clock = run->clock, .len = len, .origin = { 0, n } };
-  gs_content_set_reserved(doc, run, gs_buf_bytes(&buf));
+  gs_content_set_reserved(doc, run, gs_buf_bytes(buf));
   for (uint32_t i = 0; i < t->n; i++)
-    doc->slots[t->slot[i]].run = v[0];
+    doc->slot_runs[t->slot[i]] = v[0];
   memmove(v + 1, v + n, (ch->n - at - n) * sizeof *v);
   ch->n = (uint16_t)(ch->n - (n - 1));
   doc->nstructs -= n - 1;
   doc->ndeleted -= n - 1;
   doc->npacked += n - 1;
   doc->nruns++;
-  gs_buf_finish(&buf);
   return true;
 }
 
@@ -271,6 +267,7 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
       return;
   bool more = true;
   uint32_t first = p.chunk;
+  gs_buf buf = gs_buf_make(doc->alloc);
   for (; more && p.chunk <= end.chunk; p = (gs_pos){ p.chunk + 1, 0 }) {
     gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
     const gs_ix *v = gs_chunk_v(doc, ch);
@@ -292,12 +289,13 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
         continue;
       }
       bool last = p.chunk == end.chunk;
-      more = pack(doc, ch, at, use, &t);
+      more = pack(doc, ch, at, use, &t, &buf);
       if (last)
         end.at -= more ? use - 1 : 0;
       at++;
     }
   }
+  gs_buf_finish(&buf);
   c->packed_to = doc->items[gs_struct_at(doc, client, end)].clock;
   gs_structs_squeeze(doc, client, first);
 }
@@ -315,7 +313,7 @@ typedef struct unpacking {
   bool nomem;
 } unpacking;
 
-#define WALKED 0x80000000u /* in slot.run, while runs are gathered */
+#define WALKED 0x80000000u /* in slot_runs, while runs are gathered */
 
 static void add_run(unpacking *u, gs_ix ix)
 {
@@ -334,10 +332,10 @@ static void add_run(unpacking *u, gs_ix ix)
     return;
   }
   for (uint32_t i = 0; i < r.nslots; i++) {
-    gs_slot *slot = &u->doc->slots[r.slots[i]];
-    if (slot->run & WALKED)
+    gs_ix *newest = &u->doc->slot_runs[r.slots[i]];
+    if (*newest & WALKED)
       continue;
-    slot->run |= WALKED;
+    *newest |= WALKED;
     u->slots[u->nslots++] = r.slots[i];
   }
 }
@@ -349,7 +347,7 @@ static void close_over(unpacking *u)
   gesso_doc *doc = u->doc;
   for (uint32_t k = 0; k < u->nslots && !u->nomem; k++) {
     uint32_t slot = u->slots[k];
-    gs_ix ix = doc->slots[slot].run & ~WALKED;
+    gs_ix ix = doc->slot_runs[slot] & ~WALKED;
     while (ix != 0 && !u->nomem) {
       add_run(u, ix);
       gs_run_reader r = gs_run_open(doc, &doc->items[ix]);
@@ -360,7 +358,7 @@ static void close_over(unpacking *u)
     }
   }
   for (uint32_t k = 0; k < u->nslots; k++)
-    doc->slots[u->slots[k]].run &= ~WALKED;
+    doc->slot_runs[u->slots[k]] &= ~WALKED;
 }
 
 static bool reserve(unpacking *u)
@@ -392,7 +390,7 @@ static void spread(unpacking *u, gs_ix ix)
   while (gs_run_next(&r, &u->v[u->n]))
     u->n++;
   for (uint32_t i = 0; i < r.nslots; i++)
-    doc->slots[r.slots[i]].run = 0;
+    doc->slot_runs[r.slots[i]] = 0;
   gs_content_drop(doc, &doc->items[ix]);
   for (uint32_t i = first; i < u->n; i++) {
     gs_ix at = i == first ? ix : gs_item_new_reserved(doc);
@@ -460,7 +458,7 @@ bool gs_runs_unpack(gesso_doc *doc, gs_ix run)
 
 bool gs_runs_unpack_slot(gesso_doc *doc, uint32_t slot)
 {
-  return doc->slots[slot].run == 0 || gs_runs_unpack(doc, doc->slots[slot].run);
+  return gs_slot_run(doc, slot) == 0 || gs_runs_unpack(doc, doc->slot_runs[slot]);
 }
 
 bool gs_runs_unpack_type(gesso_doc *doc, uint32_t type)
@@ -506,7 +504,7 @@ void gs_runs_allow(gesso_doc *doc)
 
 bool gs_runs_in_reach(const gesso_doc *doc, uint32_t slot, gs_ix left)
 {
-  if (doc->slots[slot].run == 0)
+  if (gs_slot_run(doc, slot) == 0)
     return false;
   if (left == 0)
     return true;
@@ -547,7 +545,8 @@ void gs_items_compact(gesso_doc *doc)
       gs_slot *s = &doc->slots[i];
       s->head = moved(to, s->head);
       s->tail = moved(to, s->tail);
-      s->run = to[s->run];
+      if (i < doc->slot_runs_cap)
+        doc->slot_runs[i] = to[doc->slot_runs[i]];
     }
   for (uint32_t i = 1; i < doc->ntypes; i++)
     doc->types[i].item = to[doc->types[i].item];
@@ -591,7 +590,7 @@ const char *gs_run_check(const gesso_doc *doc, const gs_item *run)
   while (gs_run_next(&r, &p)) {
     n++;
     if (p.item.slot == 0 || p.item.slot >= doc->nslots || doc->slots[p.item.slot].key == 0 ||
-        doc->slots[p.item.slot].run == 0)
+        gs_slot_run(doc, p.item.slot) == 0)
       return "I8 the slot of a packed struct";
     if (!agrees(doc, p.left, false) || !agrees(doc, p.right, true) || p.right.client == 0)
       return "I8 the neighbours of a packed struct";

@@ -7,7 +7,7 @@
  * cover them, origin.clock is their number, and its content describes them, one byte for each in the usual case.
  *
  * A packed struct is in no chain: links that would name it are GS_PACKED, and its slot names the newest run that
- * has some of its items (slot.run), which names the one before. Whoever has to follow such a link, to cut or to
+ * has some of its items (gs_slot_run), which names the one before. Whoever has to follow such a link, to cut or to
  * name a packed struct by index unpacks first, which needs memory and can fail: so apply.c does it before it
  * changes anything. Appending to the end of a chain never needs it.
  *

@@ -12,6 +12,13 @@ static uint32_t hash_slot(const gesso_doc *doc, uint32_t type, uint32_t key)
   return (uint32_t)(h >> 32);
 }
 
+/* Keys of a map that a walk over its slots finds as fast as the hash: most maps have no more. */
+#ifndef GS_RUNS_SMALL
+enum { GS_MAP_SMALL = 16 };
+#else
+enum { GS_MAP_SMALL = 2 };
+#endif
+
 static void hash_put(gesso_doc *doc, uint32_t slot)
 {
   uint32_t mask = doc->slot_hash_cap - 1;
@@ -19,6 +26,27 @@ static void hash_put(gesso_doc *doc, uint32_t slot)
   while (doc->slot_hash[h] != 0)
     h = (h + 1) & mask;
   doc->slot_hash[h] = slot;
+}
+
+/* Room for one more. */
+static bool hash_room(gesso_doc *doc)
+{
+  if (doc->nhashed < doc->slot_hash_cap / 4 * 3)
+    return true;
+  if (doc->slot_hash_cap > UINT32_MAX / 2)
+    return false;
+  uint32_t cap = doc->slot_hash_cap == 0 ? 4 * GS_MAP_SMALL : doc->slot_hash_cap * 2;
+  uint32_t *hash = gs_alloc_zero(doc->alloc, cap * sizeof *hash);
+  if (hash == NULL)
+    return false;
+  uint32_t *old = doc->slot_hash, old_cap = doc->slot_hash_cap;
+  doc->slot_hash = hash;
+  doc->slot_hash_cap = cap;
+  for (uint32_t i = 0; i < old_cap; i++)
+    if (old[i] != 0)
+      hash_put(doc, old[i]);
+  gs_free(doc->alloc, old, old_cap * sizeof *old);
+  return true;
 }
 
 static void hash_remove(gesso_doc *doc, uint32_t slot)
@@ -39,36 +67,48 @@ static void hash_remove(gesso_doc *doc, uint32_t slot)
   doc->slot_hash[h] = 0;
 }
 
+/* Takes the first of a map's slots, up to `end`, out of the hash. */
+static void unhash(gesso_doc *doc, gs_type *t, uint32_t end)
+{
+  for (uint32_t slot = t->maps; slot != end; slot = doc->slots[slot].next) {
+    hash_remove(doc, slot);
+    doc->nhashed--;
+  }
+  t->hashed = false;
+}
+
+/* A map that is not small got one more slot. Where there is no memory for the hash it has none, and its slots are
+ * walked: slow, and just as right. */
+static void hash_new(gesso_doc *doc, gs_type *t)
+{
+  uint32_t slot = t->hashed ? t->maps_last : t->maps;
+  for (; slot != 0; slot = doc->slots[slot].next) {
+    if (!hash_room(doc)) {
+      unhash(doc, t, slot);
+      return;
+    }
+    hash_put(doc, slot);
+    doc->nhashed++;
+  }
+  t->hashed = true;
+}
+
+bool gs_slot_runs_reserve(gesso_doc *doc)
+{
+  uint32_t old = doc->slot_runs_cap;
+  if (!gs_grow(doc->alloc, &doc->slot_runs, &doc->slot_runs_cap, doc->nslots, sizeof *doc->slot_runs))
+    return false;
+  if (doc->slot_runs_cap > old)
+    memset(doc->slot_runs + old, 0, (doc->slot_runs_cap - old) * sizeof *doc->slot_runs);
+  return true;
+}
+
 bool gs_types_grow(gesso_doc *doc, size_t types, size_t slots)
 {
-  if (types > 0 &&
-      !gs_grow(doc->alloc, &doc->types, &doc->types_cap, (size_t)doc->ntypes + types, sizeof(gs_type)))
-    return false;
-  if (slots == 0)
-    return true;
-  if (!gs_grow(doc->alloc, &doc->slots, &doc->slots_cap, (size_t)doc->nslots + slots, sizeof(gs_slot)))
-    return false;
-  size_t need = ((size_t)doc->nused_slots + slots) / 3 * 4 + 4;
-  if (need <= doc->slot_hash_cap)
-    return true;
-  uint32_t cap = doc->slot_hash_cap == 0 ? 8 : doc->slot_hash_cap;
-  while (cap < need) {
-    if (cap > UINT32_MAX / 2)
-      return false;
-    cap *= 2;
-  }
-  uint32_t *hash = gs_alloc_zero(doc->alloc, cap * sizeof *hash);
-  if (hash == NULL)
-    return false;
-  uint32_t *old = doc->slot_hash;
-  uint32_t old_cap = doc->slot_hash_cap;
-  doc->slot_hash = hash;
-  doc->slot_hash_cap = cap;
-  for (uint32_t i = 0; i < old_cap; i++)
-    if (old[i] != 0)
-      hash_put(doc, old[i]);
-  gs_free(doc->alloc, old, old_cap * sizeof *old);
-  return true;
+  return (types == 0 ||
+          gs_grow(doc->alloc, &doc->types, &doc->types_cap, (size_t)doc->ntypes + types, sizeof(gs_type))) &&
+         (slots == 0 ||
+          gs_grow(doc->alloc, &doc->slots, &doc->slots_cap, (size_t)doc->nslots + slots, sizeof(gs_slot)));
 }
 
 uint32_t gs_type_new_reserved(gesso_doc *doc, unsigned kind, uint32_t name, gs_ix item)
@@ -89,10 +129,15 @@ uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key)
 
 uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
 {
+  const gs_type *t = &doc->types[type];
   if (key == 0)
-    return doc->types[type].seq;
-  if (doc->slot_hash_cap == 0)
-    return 0;
+    return t->seq;
+  if (!t->hashed) {
+    uint32_t slot = t->maps;
+    while (slot != 0 && doc->slots[slot].key != key)
+      slot = doc->slots[slot].next;
+    return slot;
+  }
   uint32_t mask = doc->slot_hash_cap - 1;
   for (uint32_t h = hash_slot(doc, type, key) & mask; doc->slot_hash[h] != 0; h = (h + 1) & mask) {
     const gs_slot *s = &doc->slots[doc->slot_hash[h]];
@@ -124,8 +169,10 @@ uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key)
     else
       t->maps = slot;
     t->maps_last = slot;
-    doc->nused_slots++;
-    hash_put(doc, slot);
+    if (t->few < GS_MAP_SMALL)
+      t->few++;
+    else
+      hash_new(doc, t);
   }
   return slot;
 }
@@ -136,12 +183,12 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
   gs_seq_drop(doc, type);
   if (doc->ncrowds > 0 && t->seq != 0)
     gs_crowds_drop(doc, t->seq);
+  if (t->hashed)
+    unhash(doc, t, 0);
   for (uint32_t slot = t->maps; slot != 0;) {
     uint32_t next = doc->slots[slot].next;
     if (doc->ncrowds > 0)
       gs_crowds_drop(doc, slot);
-    hash_remove(doc, slot);
-    doc->nused_slots--;
     doc->slots[slot] = (gs_slot){ .next = doc->free_slot };
     doc->free_slot = slot;
     slot = next;
@@ -151,7 +198,7 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
     doc->free_slot = t->seq;
   }
   t->maps = t->maps_last = t->seq = 0;
-  t->length = 0;
+  t->length = t->few = 0;
 }
 
 gesso_status gesso_type_get_id(const gesso_doc *doc, gesso_type type, uint64_t *client_out, uint64_t *clock_out)
