@@ -29,6 +29,25 @@ static inline gesso_bytes gs_content(const gesso_doc *doc, const gs_item *it)
   return (gesso_bytes){ doc->text + it->c.at, it->c.bytes };
 }
 
+/* Their number without a branch, for kinds that have bytes. */
+static inline uint32_t gs_content_bytes(const gs_item *it)
+{
+  uint32_t in = 0 - (uint32_t)((it->head & GS_ITEM_INLINE) != 0);
+  return (it->c.in[7] & in) | (it->c.bytes & ~in);
+}
+
+/* Copies those of a string or of values, and may scribble over eight bytes behind them. */
+static inline uint8_t *gs_content_put(const gesso_doc *doc, uint8_t *to, const gs_item *it)
+{
+  uintptr_t in = 0 - (uintptr_t)((it->head & GS_ITEM_INLINE) != 0);
+  const uint8_t *from = (const uint8_t *)(((uintptr_t)it->c.in & in) | (((uintptr_t)doc->text + it->c.at) & ~in));
+  size_t n = gs_content_bytes(it);
+  memcpy(to, from, 8); /* outside of the item there are more than GS_INLINE_MAX */
+  if (n > 8)
+    memcpy(to + 8, from + 8, n - 8);
+  return to + n;
+}
+
 /* Whether items of that kind own bytes. */
 static inline bool gs_kind_has_bytes(unsigned kind)
 {

@@ -239,19 +239,28 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
 {
   const gs_client *c = &doc->clients[client];
-  if (doc->nruns > 0) {
-    gs_walk w;
-    size_t count = 0;
-    gs_walk_start(&w, doc, client, clock);
-    while (gs_walk_next(&w) != NULL)
-      count++;
-    return count;
-  }
   gs_pos p = gs_structs_find(doc, client, clock);
   const gs_chunk *row = gs_chunks_of(doc, c);
   size_t n = row[p.chunk].n - p.at;
   for (uint32_t i = p.chunk + 1; i < c->nchunks; i++)
     n += row[i].n;
+  if (doc->nruns == 0)
+    return n;
+  /* Of the first one, when it is a run, those from the clock on. */
+  const gs_item *first = &doc->items[gs_struct_at(doc, client, p)];
+  if (gs_kind(first) == GS_RUN) {
+    gs_run_reader r = gs_run_open(doc, first);
+    gs_packed packed;
+    while (gs_run_next(&r, &packed) && packed.item.clock + packed.item.len <= clock)
+      n--;
+  }
+  for (; p.chunk < c->nchunks; p = (gs_pos){ p.chunk + 1, 0 }) {
+    const gs_ix *v = gs_chunk_v(doc, &row[p.chunk]);
+    for (uint32_t i = p.at; i < row[p.chunk].n; i++) {
+      const gs_item *it = &doc->items[v[i]];
+      n += gs_kind(it) == GS_RUN ? gs_run_count(it) - 1 : 0;
+    }
+  }
   return n;
 }
 

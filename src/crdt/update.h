@@ -93,6 +93,19 @@ GESSO_MUST_USE gesso_status gs_write_txn_v2(gesso_doc *doc, gesso_buffer *out);
 void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock);
 /* Makes doc->deleted known: all deleted clocks, joined. False when memory is short. */
 GESSO_MUST_USE bool gs_find_deleted(gesso_doc *doc);
+/* Elements offset .. end - 1 of a struct that is not packed. Yjs sends a state that has pending parts through its merge
+ * of updates, which forgets the map-key bit of items whose key is not spelled out. Readers ignore it there; `merged`
+ * does the same for equal bytes. */
+void gs_write_struct(gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, uint32_t end, bool merged);
+/* A client's structs from a clock on, of which the first may be cut. clock < the client's. */
+void gs_write_items(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock, bool merged);
+/* What documents are full of, for which the writers have ways of their own. */
+static inline bool gs_is_common(const gesso_doc *doc, const gs_item *it)
+{
+  enum { COMMON = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY | 1u << GS_TYPE };
+  unsigned kind = gs_kind(it);
+  return (COMMON >> kind & 1) != 0 && (kind != GS_TYPE || doc->types[it->c.type].name == 0);
+}
 /* One staged struct without its first `offset` elements. */
 void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_item *in, gesso_bytes content, uint32_t offset);
 

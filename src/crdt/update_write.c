@@ -3,147 +3,10 @@
 #include "crdt/record.h"
 #include "crdt/runs.h"
 #include "crdt/update.h"
-#include "wire/utf8.h"
 
 #include <stdlib.h>
 
 enum { MAP_KEY = 0x20, RIGHT_ORIGIN = 0x40, ORIGIN = 0x80 };
-
-static void write_id(const gesso_doc *doc, gs_buf *out, gs_id id)
-{
-  gs_write_varuint(out, doc->clients[id.client].id);
-  gs_write_varuint(out, id.clock);
-}
-
-/* Elements offset .. end - 1 of a content of `len` elements. */
-static void write_content(gs_buf *out, unsigned kind, uint32_t len, gesso_bytes content, uint32_t offset, uint32_t end)
-{
-  gesso_bytes parts[3] = { content };
-  uint32_t nparts = 1;
-  int pair;
-  switch (kind) {
-  case GS_GC:
-  case GS_DELETED:
-  case GS_SKIP:
-    gs_write_varuint(out, end - offset);
-    return;
-  case GS_JSON:
-  case GS_ANY:
-    gs_write_varuint(out, end - offset);
-    if (end < len)
-      parts[0].len = gs_content_offset(kind, content, end, &pair);
-    if (offset > 0) {
-      size_t skip = gs_content_offset(kind, content, offset, &pair);
-      parts[0].data += skip;
-      parts[0].len -= skip;
-    }
-    break;
-  case GS_STRING: {
-    /* Half of a surrogate pair leaves as U+FFFD. */
-    if (offset > 0 || end < len)
-      nparts = gs_string_parts(content, len, offset, end, parts);
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < nparts; i++)
-      bytes += parts[i].len;
-    gs_write_varuint(out, bytes);
-    break;
-  }
-  case GS_BINARY:
-  case GS_EMBED:
-    gs_write_varuint(out, content.len);
-    break;
-  default:
-    break;
-  }
-  for (uint32_t i = 0; i < nparts; i++)
-    gs_buf_write(out, parts[i].data, parts[i].len);
-}
-
-static void write_type(const gesso_doc *doc, gs_buf *out, unsigned kind, uint32_t name)
-{
-  gs_write_varuint(out, kind);
-  if (kind == GESSO_XML_ELEMENT || kind == GESSO_XML_HOOK)
-    gs_write_bytes(out, gs_key_text(doc, name));
-  else if (kind == GESSO_WEAK_LINK)
-    gs_buf_write(out, gs_key_text(doc, name).data, gs_key_text(doc, name).len);
-}
-
-/* Yjs sends a state that has pending parts through its merge of updates, which forgets the map-key bit of
- * items whose key is not spelled out. Readers ignore it there; `merged` does the same for equal bytes. */
-static void write_item(gesso_doc *doc, gs_buf *out, const gs_item *it, uint32_t offset, uint32_t end, bool merged)
-{
-  unsigned kind = gs_kind(it);
-  if (kind == GS_GC) {
-    gs_buf_put(out, GS_GC);
-    gs_write_varuint(out, end - offset);
-    return;
-  }
-  gs_id origin = offset > 0 ? (gs_id){ gs_client_of(it), it->clock + offset - 1 } : it->origin;
-  const gs_slot *slot = &doc->slots[it->slot];
-  gs_buf_put(out, (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) |
-                            (it->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
-                            (slot->key != 0 && !(merged && (origin.client != 0 || it->right_origin.client != 0)) ? MAP_KEY
-                                                                                                                : 0)));
-  if (origin.client != 0)
-    write_id(doc, out, origin);
-  if (it->right_origin.client != 0)
-    write_id(doc, out, it->right_origin);
-  if (origin.client == 0 && it->right_origin.client == 0) {
-    const gs_type *parent = &doc->types[slot->type];
-    if (parent->item == 0) {
-      gs_write_varuint(out, 1);
-      gs_write_bytes(out, gs_key_text(doc, parent->name));
-    } else {
-      const gs_item *holder = &doc->items[parent->item];
-      gs_write_varuint(out, 0);
-      write_id(doc, out, (gs_id){ gs_client_of(holder), holder->clock });
-    }
-    if (slot->key != 0)
-      gs_write_bytes(out, gs_key_text(doc, slot->key));
-  }
-  if (kind == GS_TYPE)
-    write_type(doc, out, doc->types[it->c.type].kind, doc->types[it->c.type].name);
-  else if (offset > 0 && (kind == GS_ANY || kind == GS_JSON)) {
-    /* What was appended to a long item: its front is not read again for each. */
-    int pair;
-    size_t skip = gs_content_find(doc, it, offset, &pair);
-    gesso_bytes content = gs_content(doc, it);
-    write_content(out, kind, it->len - offset, (gesso_bytes){ content.data + skip, content.len - skip }, 0, end - offset);
-  } else {
-    write_content(out, kind, it->len, gs_content(doc, it), offset, end);
-  }
-}
-
-void gs_write_in(gesso_doc *doc, gs_buf *out, const gs_item *in, gesso_bytes content, uint32_t offset)
-{
-  unsigned kind = gs_kind(in);
-  if (kind == GS_GC) {
-    gs_buf_put(out, GS_GC);
-    gs_write_varuint(out, in->len - offset);
-    return;
-  }
-  bool parent = (in->head & GS_IN_PARENT) != 0;
-  gs_id origin = offset > 0 ? (gs_id){ gs_client_of(in), in->clock + offset - 1 } : gs_in_origin(in);
-  gs_buf_put(out, (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) | (in->right_origin.client != 0 ? RIGHT_ORIGIN : 0) |
-                            (parent && in->slot != 0 ? MAP_KEY : 0)));
-  if (origin.client != 0)
-    write_id(doc, out, origin);
-  if (in->right_origin.client != 0)
-    write_id(doc, out, in->right_origin);
-  if (parent && offset == 0) {
-    gs_write_varuint(out, in->left != 0);
-    if (in->left != 0)
-      gs_write_bytes(out, gs_key_text(doc, in->left));
-    else
-      write_id(doc, out, in->origin);
-    if (in->slot != 0)
-      gs_write_bytes(out, gs_key_text(doc, in->slot));
-  }
-  if (kind == GS_TYPE)
-    write_type(doc, out, in->c.bytes, in->c.at);
-  else
-    write_content(out, kind, in->len, content, offset, in->len);
-}
 
 /* --- the order in which clients are written: highest id first --- */
 
@@ -161,7 +24,7 @@ static int higher_id_first(const void *a, const void *b)
   return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Where an update goes: v2, or v1 while that is NULL. `merged`: see write_item. */
+/* Where an update goes: v2, or v1 while that is NULL. `merged`: see gs_write_struct. */
 typedef struct sink {
   gs_buf *v1;
   gs_writer *v2;
@@ -170,14 +33,10 @@ typedef struct sink {
 
 static void write_structs(gesso_doc *doc, const sink *to, uint32_t client, uint32_t from)
 {
-  if (to->v2 != NULL) {
+  if (to->v2 != NULL)
     gs_put_items(doc, to->v2, client, from);
-    return;
-  }
-  gs_walk w;
-  gs_walk_start(&w, doc, client, from);
-  for (const gs_item *it = gs_walk_next(&w); it != NULL; it = gs_walk_next(&w))
-    write_item(doc, to->v1, it, it->clock < from ? from - it->clock : 0, it->len, to->merged);
+  else
+    gs_write_items(doc, to->v1, client, from, to->merged);
 }
 
 /* The structs from a clock on when they are few, as those of a transaction are: from the end, without a search.
@@ -212,7 +71,7 @@ static void write_client(gesso_doc *doc, const sink *to, uint32_t client, uint32
   }
   for (; few > 0; few--) {
     const gs_item *it = &doc->items[gs_struct_at(doc, client, p)];
-    write_item(doc, to->v1, it, it->clock < from ? from - it->clock : 0, it->len, to->merged);
+    gs_write_struct(doc, to->v1, it, it->clock < from ? from - it->clock : 0, it->len, to->merged);
     (void)gs_pos_next(doc, client, &p);
   }
 }
@@ -229,7 +88,7 @@ void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock
   gs_write_varuint(out, 0);
   gs_walk_start(&w, doc, client, 0);
   for (const gs_item *it = gs_walk_next(&w); it != NULL && it->clock < clock; it = gs_walk_next(&w))
-    write_item(doc, out, it, 0, GS_MIN(it->len, clock - it->clock), false);
+    gs_write_struct(doc, out, it, 0, GS_MIN(it->len, clock - it->clock), false);
 }
 
 /* --- pending structs behind the integrated ones --- */
@@ -288,13 +147,20 @@ static uint32_t pending_start(const gesso_doc *doc, uint32_t client, uint32_t at
 /* The ranges of one client. */
 static void write_ranges(const gesso_doc *doc, gs_buf *out, bool v2, const gs_range *r, uint32_t n)
 {
+  enum { SLICE = 64, RANGE_MAX = 10, SCRIBBLE = 8 };
   gs_write_varuint(out, doc->clients[r->client].id);
   gs_write_varuint(out, n);
-  uint32_t at = 0; /* v2: clocks are differences, and no range is empty */
-  for (uint32_t k = 0; k < n; k++) {
-    gs_write_varuint(out, r[k].clock - at);
-    gs_write_varuint(out, r[k].len - v2);
-    at = v2 ? r[k].clock + r[k].len : 0;
+  uint32_t at = 0, keep = v2 ? UINT32_MAX : 0; /* v2: clocks are differences, and no range is empty */
+  for (uint32_t k = 0, end = 0; k < n; k = end) {
+    end = n - k < SLICE ? n : k + SLICE;
+    if (!gs_buf_room(out, (end - k) * RANGE_MAX + SCRIBBLE))
+      return;
+    uint8_t *p = out->b.data + out->b.len;
+    for (uint32_t i = k; i < end; i++) {
+      p = gs_put_varuint56(gs_put_varuint56(p, r[i].clock - at), r[i].len - v2);
+      at = (r[i].clock + r[i].len) & keep;
+    }
+    out->b.len = (size_t)(p - out->b.data);
   }
 }
 

@@ -110,14 +110,6 @@ static void put_parent(const gesso_doc *doc, gs_columns_out *c, const gs_slot *s
     gs_strings_put(&c->strings, key_text(doc, slot->key));
 }
 
-/* What documents are full of goes without the way through a record. */
-static inline bool is_common(const gesso_doc *doc, const gs_item *it)
-{
-  enum { COMMON = 1u << GS_GC | 1u << GS_DELETED | 1u << GS_STRING | 1u << GS_ANY | 1u << GS_TYPE };
-  unsigned kind = gs_kind(it);
-  return (COMMON >> kind & 1) != 0 && (kind != GS_TYPE || doc->types[it->c.type].name == 0);
-}
-
 static inline void put_bytes(const gesso_doc *doc, gs_buf *buf, const gs_item *it)
 {
   if ((it->head & GS_ITEM_INLINE) == 0) {
@@ -168,7 +160,7 @@ static inline void put_common(const gesso_doc *doc, gs_writer *w, const gs_item 
 
 static void put_item(const gesso_doc *doc, gs_writer *w, const gs_item *it, uint32_t offset)
 {
-  if (offset > 0 || !is_common(doc, it)) {
+  if (offset > 0 || !gs_is_common(doc, it)) {
     put_record(doc, w, it, offset);
     return;
   }
@@ -220,13 +212,6 @@ typedef struct stretch {
   size_t text, rest; /* bytes of strings, bytes of values */
 } stretch;
 
-/* What gs_content says, without a branch; only of kinds that have bytes does it mean anything. */
-static inline uint32_t content_bytes(const gs_item *it)
-{
-  uint32_t in = 0 - (uint32_t)((it->head & GS_ITEM_INLINE) != 0);
-  return (it->c.in[7] & in) | (it->c.bytes & ~in);
-}
-
 static inline bool fits(stretch *s, const gs_item *it)
 {
   enum { ANCHORED = 1u << GS_STRING | 1u << GS_ANY | 1u << GS_DELETED };
@@ -235,7 +220,7 @@ static inline bool fits(stretch *s, const gs_item *it)
   if ((((anchored ? ANCHORED : 0) | 1u << GS_GC) >> kind & 1) == 0)
     return false;
   bool string = kind == GS_STRING;
-  uint32_t bytes = content_bytes(it);
+  uint32_t bytes = gs_content_bytes(it);
   s->text += bytes * string;
   s->rest += bytes * (kind == GS_ANY);
   s->len += it->len;
@@ -244,18 +229,6 @@ static inline bool fits(stretch *s, const gs_item *it)
   s->nstrings += string;
   s->nothers += !string;
   return true;
-}
-
-/* May scribble over eight bytes. */
-static inline uint8_t *put_content(const gesso_doc *doc, uint8_t *to, const gs_item *it)
-{
-  uintptr_t in = 0 - (uintptr_t)((it->head & GS_ITEM_INLINE) != 0);
-  const uint8_t *from = (const uint8_t *)(((uintptr_t)it->c.in & in) | (((uintptr_t)doc->text + it->c.at) & ~in));
-  size_t n = content_bytes(it);
-  memcpy(to, from, 8); /* strings and values outside of the item have more than GS_INLINE_MAX */
-  if (n > 8)
-    memcpy(to + 8, from + 8, n - 8);
-  return to + n;
 }
 
 static void put_stretch(const gesso_doc *doc, gs_writer *w, const stretch *s)
@@ -291,14 +264,14 @@ static void put_stretch(const gesso_doc *doc, gs_writer *w, const stretch *s)
   uint8_t *end = text->b.data + text->b.len;
   for (uint32_t i = 0; i < s->nstrings; i++) {
     gs_pen_mixed_uint(&units, s->strings[i]->len);
-    end = put_content(doc, end, s->strings[i]);
+    end = gs_content_put(doc, end, s->strings[i]);
   }
   text->b.len = (size_t)(end - text->b.data);
   end = w->rest.b.data + w->rest.b.len;
   for (uint32_t i = 0; i < s->nothers; i++) {
     gs_pen_mixed_uint(&lens, s->others[i]->len);
     if (gs_kind(s->others[i]) == GS_ANY)
-      end = put_content(doc, end, s->others[i]);
+      end = gs_content_put(doc, end, s->others[i]);
   }
   w->rest.b.len = (size_t)(end - w->rest.b.data);
   gs_pen_give(&c->infos, &infos);
