@@ -55,6 +55,7 @@ void gs_item_delete(gesso_doc *doc, gs_ix ix)
   mark_deleted(doc, ix);
   if (gs_kind(&doc->items[ix]) != GS_TYPE)
     return;
+  doc->txn.types_deleted = true;
   gs_ix holder = ix, child = first_child(doc, doc->items[ix].c.type);
   for (;;) {
     while (child == 0) {

@@ -219,6 +219,7 @@ typedef struct gs_txn {
   bool dels_lost;  /* dels had no room: find them by GS_ITEM_DELNOW */
   bool fmt_lost;   /* formatted had no room: clean up everything that qualifies */
   bool gc_all;     /* gesso_doc_collect_garbage was asked for */
+  bool types_deleted;
   uint32_t *touched; /* clients whose clock moved */
   uint32_t ntouched, touched_cap;
   gs_ranges dels;  /* what was deleted, in order of deletion */

@@ -301,9 +301,26 @@ static inline uint8_t *put_number(uint8_t *p, uint64_t n)
   return p + 1;
 }
 
-static inline uint8_t *put_id(const gesso_doc *doc, uint8_t *p, gs_id id)
+/* A client id as it is written: most ids in an update are of one client. */
+typedef struct written {
+  uint32_t client;
+  uint32_t n;
+  uint8_t bytes[16];
+} written;
+
+static inline uint8_t *put_client(const gesso_doc *doc, written *w, uint8_t *p, uint32_t client)
 {
-  return put_number(put_number(p, doc->clients[id.client].id), id.clock);
+  if (w->client != client) {
+    w->client = client;
+    w->n = (uint32_t)(put_number(w->bytes, doc->clients[client].id) - w->bytes);
+  }
+  memcpy(p, w->bytes, 8);
+  return p + w->n;
+}
+
+static inline uint8_t *put_id(const gesso_doc *doc, written *w, uint8_t *p, gs_id id)
+{
+  return put_number(put_client(doc, w, p, id.client), id.clock);
 }
 
 /* What a struct takes besides its content, or a client, or a range of deletions, at most. */
@@ -317,7 +334,7 @@ static inline uint8_t *room_at(gs_buf *out, uint8_t *p, size_t more)
 }
 
 /* One struct, for which there is room but for its content. False: it is an unusual one. *at is NULL when memory is short. */
-static bool put_usual(gesso_doc *doc, gs_buf *out, uint8_t **at, const gs_item *it, uint32_t offset)
+static bool put_usual(gesso_doc *doc, gs_buf *out, written *w, uint8_t **at, const gs_item *it, uint32_t offset)
 {
   unsigned kind = gs_kind(it);
   gs_id origin = it->origin, right = it->right_origin;
@@ -345,9 +362,9 @@ static bool put_usual(gesso_doc *doc, gs_buf *out, uint8_t **at, const gs_item *
   *p++ = (uint8_t)(kind | (origin.client != 0 ? ORIGIN : 0) | (right.client != 0 ? RIGHT_ORIGIN : 0) |
                    (doc->slots[it->slot].key != 0 ? MAP_KEY : 0));
   if (origin.client != 0)
-    p = put_id(doc, p, origin);
+    p = put_id(doc, w, p, origin);
   if (right.client != 0)
-    p = put_id(doc, p, right);
+    p = put_id(doc, w, p, right);
   p = put_number(p, kind == GS_STRING ? content.len : it->len - offset);
   p = room_at(out, p, content.len);
   if (p != NULL && content.len == 1)
@@ -366,6 +383,7 @@ static bool write_little(gesso_doc *doc, gs_buf *out)
   if (txn->ntouched > 1 || (n > 1 && dels[0].client != dels[n - 1].client) || !gs_buf_room(out, PIECE_MAX))
     return false;
   const gs_client *c = &doc->clients[client];
+  written w = { 0 };
   uint8_t *p = out->b.data + out->b.len;
   if (client == 0 || c->before == c->clock) {
     *p++ = 0;
@@ -377,10 +395,10 @@ static bool write_little(gesso_doc *doc, gs_buf *out)
     size_t start = out->b.len;
     *p++ = 1;
     *p++ = (uint8_t)few;
-    p = put_id(doc, p, (gs_id){ client, c->before });
+    p = put_id(doc, &w, p, (gs_id){ client, c->before });
     for (;;) {
       const gs_item *it = &doc->items[gs_struct_at(doc, client, at)];
-      if (!put_usual(doc, out, &p, it, it->clock < c->before ? c->before - it->clock : 0)) {
+      if (!put_usual(doc, out, &w, &p, it, it->clock < c->before ? c->before - it->clock : 0)) {
         out->b.len = start;
         return false;
       }
@@ -392,7 +410,7 @@ static bool write_little(gesso_doc *doc, gs_buf *out)
   if (p != NULL)
     *p++ = n > 0;
   if (p != NULL && n > 0)
-    p = put_number(put_number(p, doc->clients[dels->client].id), n);
+    p = put_number(put_client(doc, &w, p, dels->client), n);
   for (uint32_t i = 0; i < n && p != NULL; i++)
     p = room_at(out, put_number(put_number(p, dels[i].clock), dels[i].len), 0);
   if (p != NULL)
