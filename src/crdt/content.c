@@ -177,6 +177,28 @@ bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more)
   return true;
 }
 
+void gs_content_shorten(gesso_doc *doc, gs_item *it, uint32_t bytes)
+{
+  if (it->head & GS_ITEM_INLINE) {
+    it->c.in[7] = (uint8_t)bytes;
+    return;
+  }
+  bool slack = (it->head & GS_ITEM_SLACK) != 0;
+  if (bytes <= GS_INLINE_MAX) {
+    gesso_bytes rest = { doc->text + it->c.at, bytes };
+    gs_content_drop(doc, it);
+    set_inline(it, rest);
+    return;
+  }
+  /* Nobody may know of what is written over when it grows again. */
+  bool unknown = doc->blocks == NULL && doc->found.start != it->c.at;
+  if (!slack || !unknown || text_class(bytes) != text_class(it->c.bytes)) {
+    doc->text_garbage += (slack ? text_class(it->c.bytes) : it->c.bytes) - bytes;
+    it->head &= ~(uint32_t)GS_ITEM_SLACK;
+  }
+  it->c.bytes = bytes;
+}
+
 bool gs_content_join(gesso_doc *doc, gs_item *left, gs_item *right)
 {
   gesso_bytes more = gs_content(doc, right);

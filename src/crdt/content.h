@@ -84,6 +84,8 @@ uint32_t gs_string_parts(gesso_bytes content, uint32_t len, uint32_t from, uint3
 /* Appends right's content to left's (both of one kind that can be joined). False when memory is short:
  * nothing has changed then. Right's bytes are given up. */
 GESSO_MUST_USE bool gs_content_join(gesso_doc *doc, gs_item *left, gs_item *right);
+/* Keeps the first bytes of a content, fewer than it has. */
+void gs_content_shorten(gesso_doc *doc, gs_item *it, uint32_t bytes);
 /* Appends bytes to an item's content, growing it in place where it can. */
 GESSO_MUST_USE bool gs_content_append(gesso_doc *doc, gs_item *it, gesso_bytes more);
 

@@ -106,6 +106,34 @@ gesso_status gesso_array_insert(gesso_doc *doc, gesso_type array, uint64_t index
   return st;
 }
 
+/* Deletes the end of a string where what was behind it, and of the same client, was deleted before: that becomes longer.
+ * It is what would come of a cut and of merging at commit, done at once. False: it is another case. */
+static bool backspace(gesso_doc *doc, gesso_type type, gs_place from, uint32_t count)
+{
+  gs_item *it = &doc->items[from.item], *gone = &doc->items[it->right];
+  gs_ranges *dels = &doc->txn.dels;
+  if (from.item == 0 || it->right == 0 || from.end + count != it->len || gs_kind(it) != GS_STRING ||
+      gs_kind(gone) != GS_DELETED || gs_client_of(it) != gs_client_of(gone) || gone->clock != it->clock + it->len)
+    return false;
+  if (doc->txn.depth > 0 || doc->tracks || doc->redone != NULL || (doc->flags & GESSO_DOC_NO_GC) != 0 ||
+      ((it->head | gone->head) & GS_ITEM_KEEP) != 0 || gs_content(doc, it).len != it->len ||
+      !gs_id_eq(gone->origin, gs_last_id(it)) || !gs_id_eq(gone->right_origin, it->right_origin) ||
+      !gs_grow(doc->alloc, &dels->v, &dels->cap, 1, sizeof *dels->v))
+    return false;
+  uint32_t client = gs_client_of(it);
+  gs_edit_begin(doc);
+  gs_structs_move_start(doc, client, gone->clock, count);
+  gs_content_shorten(doc, it, from.end);
+  it->len = from.end;
+  gone->clock -= count;
+  gone->len += count;
+  gone->origin.clock -= count;
+  doc->types[type].length -= count;
+  gs_seq_resized(doc, type, from.item);
+  gs_txn_deleted(doc, client, gone->clock, count);
+  return true;
+}
+
 gesso_status gesso_array_remove(gesso_doc *doc, gesso_type array, uint64_t index, uint64_t count)
 {
   gesso_status st;
@@ -120,6 +148,8 @@ gesso_status gesso_array_remove(gesso_doc *doc, gesso_type array, uint64_t index
   to = (gs_place){ from.item, from.end + (uint32_t)count };
   if (st == GESSO_OK && (from.item == 0 || to.end > doc->items[from.item].len))
     st = gs_place_of(doc, array, index + count, &to);
+  if (st == GESSO_OK && backspace(doc, array, from, (uint32_t)count))
+    return gesso_doc_commit(doc, NULL);
   uint32_t cut_from = gs_place_cut_client(doc, from), cut_to = gs_place_cut_client(doc, to);
   if (st == GESSO_OK)
     st = gs_edit_reserve(doc, 0, 0, 0, cut_from, 2);

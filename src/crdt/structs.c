@@ -339,6 +339,13 @@ void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix
   doc->nstructs++;
 }
 
+void gs_structs_move_start(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t by)
+{
+  gs_pos p = gs_structs_find(doc, client, clock);
+  if (p.at == 0)
+    gs_chunks_of(doc, &doc->clients[client])[p.chunk].first -= by;
+}
+
 void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p)
 {
   gs_client *c = &doc->clients[client];

@@ -110,6 +110,8 @@ size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock);
 void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix);
 /* Inserts after p. */
 void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix);
+/* The struct that begins at that clock is about to begin so much earlier. */
+void gs_structs_move_start(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t by);
 /* Takes out the struct at p; p then names its successor, if there is one. */
 void gs_structs_remove(gesso_doc *doc, uint32_t client, gs_pos p);
 

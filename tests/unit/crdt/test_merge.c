@@ -23,6 +23,61 @@ static void typing_merges_into_one_struct(void **state)
   gesso_doc_destroy(doc);
 }
 
+static uint32_t next(uint32_t *seed, uint32_t below)
+{
+  *seed = *seed * 1664525u + 1013904223u;
+  return (*seed >> 8) % below;
+}
+
+/* A removal inside of a larger transaction cuts, and merges at its end; one by itself need not. */
+static void backspace_leaves_what_cutting_and_merging_leave(void **state)
+{
+  (void)state;
+  static const char *const typed[] = { "a", "b", "words and ", "\xc3\xa9", "\xf0\x9f\x98\x80", "a longer piece of text" };
+  gesso_doc *doc = doc_of(1), *other = doc_of(1), *peer = doc_of(2);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT), o = gesso_doc_root(other, str("t"), GESSO_TEXT);
+  gesso_type p = gesso_doc_root(peer, str("t"), GESSO_TEXT);
+  uint32_t r = 3, caret = 0;
+  for (int i = 0; i < 6000; i++) {
+    uint32_t length = (uint32_t)gesso_type_length(doc, t), what = next(&r, 20);
+    if (what == 0 || caret > length)
+      caret = next(&r, length + 1);
+    if (what < 11) {
+      const char *s = typed[next(&r, i % 1000 < 700 ? 2 : 6)];
+      type_in(doc, t, caret, s);
+      type_in(other, o, caret, s);
+      caret += (uint32_t)(gesso_type_length(doc, t) - length);
+    } else if (caret > 0) {
+      uint32_t n = 1 + next(&r, caret < 3 ? caret : 3);
+      caret -= n;
+      cut_out(doc, t, caret, n);
+      gesso_doc_begin(other);
+      cut_out(other, o, caret, n);
+      assert_int_equal(gesso_doc_commit(other, NULL), GESSO_OK);
+    }
+    if (i % 100 == 0) { /* somebody else's structs, and positions looked up elsewhere */
+      pull(peer, doc);
+      type_in(peer, p, next(&r, (uint32_t)gesso_type_length(peer, p) + 1), "peer");
+      pull(doc, peer);
+      pull(other, peer);
+    }
+    if (i % 20 == 0) {
+      check(doc);
+      same_state(doc, other);
+      assert_int_equal(gesso_text_bytes_of_utf16(doc, t, gesso_type_length(doc, t) / 2, &(uint64_t){ 0 }), GESSO_OK);
+    }
+    if (next(&r, 20) == 0 && length > 0)
+      assert_int_equal(gesso_array_get_type(doc, t, next(&r, length / 2 + 1)), 0);
+  }
+  gesso_doc_stats a, b;
+  gesso_doc_get_stats(doc, &a);
+  gesso_doc_get_stats(other, &b);
+  assert_int_equal(a.structs, b.structs);
+  gesso_doc_destroy(doc);
+  gesso_doc_destroy(other);
+  gesso_doc_destroy(peer);
+}
+
 static void lower_client_goes_left(void **state)
 {
   (void)state;
@@ -346,6 +401,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(typing_merges_into_one_struct),
+    cmocka_unit_test(backspace_leaves_what_cutting_and_merging_leave),
     cmocka_unit_test(lower_client_goes_left),
     cmocka_unit_test(an_emoji_cut_in_halves_is_two_replacement_characters),
     cmocka_unit_test(overwriting_a_key_keeps_one_tombstone),
