@@ -94,6 +94,7 @@ gesso_status gs_sql_status(int rc)
     return GESSO_E_NOMEM;
   case SQLITE_FULL:
     return GESSO_E_FULL;
+  case SQLITE_ERROR: /* our SQL is right: it is the schema that is not ours */
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB:
     return GESSO_E_CORRUPT;

@@ -193,6 +193,15 @@ static void distrust_log(gs_backend *be)
   gs_vfs_trust(be->vfs);
 }
 
+/* Tables that are missing or of another kind would otherwise be found by the first write, which would be tried for ever. */
+static int prepare_all(gs_backend *be)
+{
+  int rc = SQLITE_OK;
+  for (int i = 0; i < GS_STMTS && rc == SQLITE_OK; i++)
+    (void)gs_sql_stmt(be, (gs_stmt)i, &rc);
+  return rc;
+}
+
 gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn fn, void *ctx, uint64_t *next,
                              const char **why)
 {
@@ -213,8 +222,6 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
   gesso_status s = gs_schema_version(be->writer, &version);
   if (s == GESSO_E_VERSION)
     *why = "the data folder was written by a newer gesso; use that one";
-  else if (s == GESSO_E_CORRUPT)
-    *why = "gesso.db is not a database of gesso, or it is damaged";
   if (s == GESSO_OK && version < GS_MIGRATIONS) {
     if (no_migrate || be->read_only) {
       *why = "the data folder has an older schema; run `gesso migrate up`";
@@ -223,6 +230,8 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
       s = gs_sql_status(gs_schema_up(be->writer, be->folder, GS_MIGRATIONS));
     }
   }
+  if (s == GESSO_OK && !be->read_only)
+    s = gs_sql_status(prepare_all(be));
   if (s == GESSO_OK && !be->read_only) {
     /* Connections that only close must not checkpoint: after a failed sync the log is evidence. */
     (void)sqlite3_db_config(be->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -231,11 +240,16 @@ gesso_status gs_backend_open(gs_backend *be, bool no_migrate, gs_journal_row_fn 
      * another process may hold the log: then it is synced instead, which is as good. */
     rc = sqlite3_wal_checkpoint_v2(be->writer, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     held = (rc & 0xff) == SQLITE_BUSY ? GESSO_OK : gs_sql_status(rc);
+    int began = rc == SQLITE_OK ? gs_log_start_over(be->writer) : rc;
     if (rc == SQLITE_OK)
-      held = gs_sql_status(gs_log_start_over(be->writer));
+      held = gs_sql_status(began);
+    if (began == SQLITE_ERROR)
+      s = held; /* the same of the table that it writes */
     atomic_store(&be->wal_frames, 1);
     atomic_store(&be->wal_file_frames, rc == SQLITE_OK ? 1 : 2);
   }
+  if (s == GESSO_E_CORRUPT)
+    *why = "gesso.db is not a database of gesso, or it is damaged";
   /* After a failed sync what the kernel shows is not to be believed, not by readers either. */
   if (s == GESSO_OK && atomic_load(&gs_vfs_counts_of(be->vfs)->sync_failures) != sync_failures)
     s = held != GESSO_OK ? held : GESSO_E_IO;

@@ -168,6 +168,30 @@ static void a_newer_schema_is_refused_untouched(void **state)
   assert_int_equal(store_sql_int(s, "PRAGMA user_version"), 99);
 }
 
+static void tables_that_are_not_ours_are_refused(void **state)
+{
+  store *s = *state;
+  static const char *const changes[][2] = {
+    { "ALTER TABLE boards RENAME TO b2; CREATE VIEW boards AS SELECT * FROM b2", "DROP VIEW boards; ALTER TABLE b2 RENAME TO boards" },
+    { "ALTER TABLE journal RENAME COLUMN enc TO cne", "ALTER TABLE journal RENAME COLUMN cne TO enc" },
+    { "ALTER TABLE meta RENAME TO m2", "ALTER TABLE m2 RENAME TO meta" },
+  };
+  store_open(s);
+  put(s, "b", "k");
+  (void)store_close(s);
+  for (size_t i = 0; i < GS_COUNT(changes); i++) {
+    char sql[300];
+    (void)snprintf(sql, sizeof sql, "PRAGMA legacy_alter_table=ON; %s", changes[i][0]);
+    store_sql(s, sql);
+    assert_int_equal(store_try_open(s), GESSO_E_CORRUPT);
+    (void)store_close(s);
+    (void)snprintf(sql, sizeof sql, "PRAGMA legacy_alter_table=ON; %s", changes[i][1]);
+    store_sql(s, sql);
+  }
+  store_open(s);
+  assert_int_equal(store_load(s, "b").status, GESSO_OK);
+}
+
 static void somebody_elses_database_is_refused_untouched(void **state)
 {
   store *s = *state;
@@ -317,6 +341,7 @@ int main(void)
     T(ids_that_cannot_go_on_are_refused),
     T(triggers_of_a_folder_do_not_run),
     T(a_newer_schema_is_refused_untouched),
+    T(tables_that_are_not_ours_are_refused),
     T(somebody_elses_database_is_refused_untouched),
     T(a_second_writer_is_refused_and_told_whom_to_ask),
     T(reading_works_beside_a_writer),
