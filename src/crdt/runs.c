@@ -272,11 +272,15 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
     gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
     const gs_ix *v = gs_chunk_v(doc, ch);
     for (uint32_t at = p.at; more && at < (p.chunk == end.chunk ? end.at : ch->n);) {
+      if (!packable(doc, v[at])) {
+        at++;
+        continue;
+      }
       table t;
       uint32_t n = stretch(doc, v, at, p.chunk == end.chunk ? end.at : ch->n, &t), use = n;
       /* What may merge with its neighbour outside stays outside. */
       gs_pos out = { p.chunk, at };
-      if (n > 0 && gs_pos_prev(doc, client, &out) && may_merge(doc, gs_struct_at(doc, client, out), v[at]))
+      if (gs_pos_prev(doc, client, &out) && may_merge(doc, gs_struct_at(doc, client, out), v[at]))
         use = 0;
       while (use > 0) {
         out = (gs_pos){ p.chunk, at + use - 1 };

@@ -264,32 +264,13 @@ size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
   return n;
 }
 
-/* A new chunk behind those there are. */
-static gs_chunk *add_chunk(gesso_doc *doc, gs_client *c)
+gs_chunk *gs_structs_add_chunk_reserved(gesso_doc *doc, gs_client *c)
 {
   assert(c->nchunks < c->chunks_cap && c->spare > 0 && c->spare_round == doc->words.round);
   c->spare--;
   gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks++];
   *ch = (gs_chunk){ .at = gs_words_take_full(doc), .cap = GS_CHUNK_MAX };
   return ch;
-}
-
-void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
-{
-  gs_client *c = &doc->clients[client];
-  const gs_item *it = &doc->items[ix];
-  assert(it->clock == c->clock);
-  gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks - 1];
-  if (ch->n == GS_CHUNK_MAX)
-    ch = add_chunk(doc, c);
-  assert(ch->n < ch->cap);
-  if (ch->n == 0)
-    ch->first = it->clock;
-  if (c->rank == 0)
-    c->rank = ++doc->nranks;
-  gs_chunk_v(doc, ch)[ch->n++] = ix;
-  c->clock += it->len;
-  doc->nstructs++;
 }
 
 /* A full but small chunk gets an array of full size. */
@@ -307,7 +288,7 @@ static void enlarge(gesso_doc *doc, gs_client *c, gs_chunk *ch)
 /* A new chunk gets the upper half of a full one, and stands behind it. */
 static void split_chunk(gesso_doc *doc, gs_client *c, gs_chunk *ch)
 {
-  gs_chunk upper = *add_chunk(doc, c), *next = ch + 1;
+  gs_chunk upper = *gs_structs_add_chunk_reserved(doc, c), *next = ch + 1;
   memmove(next + 1, next, (size_t)(gs_chunks_of(doc, c) + c->nchunks - 1 - next) * sizeof *ch);
   uint16_t keep = ch->n / 2;
   upper.n = (uint16_t)(ch->n - keep);

@@ -10,6 +10,8 @@
 #include "crdt/finder.h"
 #include "crdt/words.h"
 
+#include <assert.h>
+
 /* The index of a client id, made when there is none. 0: memory is short or GS_CLIENTS_MAX is reached. */
 uint32_t gs_client_ix(gesso_doc *doc, uint64_t id);
 uint32_t gs_client_find(const gesso_doc *doc, uint64_t id);
@@ -106,8 +108,29 @@ static inline bool gs_pos_prev(const gesso_doc *doc, uint32_t client, gs_pos *p)
 /* Structs that reach past a clock, packed ones counted one by one. clock < the client's clock. */
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock);
 
+/* A new chunk, empty, behind those there are. */
+gs_chunk *gs_structs_add_chunk_reserved(gesso_doc *doc, gs_client *c);
+
 /* Appends at the client's clock and moves the clock. */
-void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix);
+static inline void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, gs_ix ix)
+{
+  gs_client *c = &doc->clients[client];
+  const gs_item *it = &doc->items[ix];
+  assert(it->clock == c->clock);
+  gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks - 1];
+  if (ch->n == GS_CHUNK_MAX)
+    ch = gs_structs_add_chunk_reserved(doc, c);
+  assert(ch->n < ch->cap);
+  if (ch->n == 0) {
+    ch->first = it->clock;
+    if (c->rank == 0)
+      c->rank = ++doc->nranks;
+  }
+  gs_chunk_v(doc, ch)[ch->n++] = ix;
+  c->clock += it->len;
+  doc->nstructs++;
+}
+
 /* Inserts after p. */
 void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix);
 /* The struct that begins at that clock is about to begin so much earlier. */
