@@ -43,7 +43,7 @@ export const long = (paths, more) => [
   ...more.map(([name, path]) => [`${name}: a transaction a keystroke`, 'keystrokes', path,
     'ms', name.startsWith('svelte') ? 45 : 25, name.startsWith('svelte') ? 30 : 60]),
   ['text: fold every update in one transaction', 'fold', paths.updates, 'ms', 8, 30],
-  ['text x 100: load, steady', 'load', paths.hundred, 'ms', 15, 3.175, paths.b4 ? 200 : undefined],
+  ['text x 100: load, steady', 'load', paths.hundred, 'ms', 15, 3.175],
   ['text x 100: heap', 'heap', paths.hundred, 'heap', 3, 2.85, paths.b4 ? 90 * 1024 : undefined],
   ['text: diff for half of it, v2', 'diff2', paths.text, 'ms'],
   ['text: the bytes cut down to half', 'cut-half', paths.text, 'ms'],
