@@ -112,7 +112,7 @@ static bool backspace(gesso_doc *doc, gesso_type type, gs_place from, uint32_t c
 {
   gs_item *it = &doc->items[from.item], *gone = &doc->items[it->right];
   gs_ranges *dels = &doc->txn.dels;
-  if (from.item == 0 || it->right == 0 || from.end + count != it->len || gs_kind(it) != GS_STRING ||
+  if (from.end == 0 || it->right == 0 || from.end + count != it->len || gs_kind(it) != GS_STRING ||
       gs_kind(gone) != GS_DELETED || gs_client_of(it) != gs_client_of(gone) || gone->clock != it->clock + it->len)
     return false;
   if (doc->txn.depth > 0 || doc->tracks || doc->redone != NULL || (doc->flags & GESSO_DOC_NO_GC) != 0 ||
@@ -142,28 +142,28 @@ gesso_status gesso_array_remove(gesso_doc *doc, gesso_type array, uint64_t index
   uint32_t length = doc->types[array].length;
   if (index > length || count > length - index)
     return GESSO_E_USAGE;
-  /* Cuts at both ends, each reserved before the first. */
+  /* Cuts at both ends, each reserved before the first. What was deleted before the first element is not walked over. */
   gs_place from, to;
-  st = gs_place_of(doc, array, index, &from);
+  st = gs_seq_find(doc, array, (uint32_t)index, &from.item, &from.end);
   to = (gs_place){ from.item, from.end + (uint32_t)count };
-  if (st == GESSO_OK && (from.item == 0 || to.end > doc->items[from.item].len))
+  if (st == GESSO_OK && to.end > doc->items[from.item].len)
     st = gs_place_of(doc, array, index + count, &to);
-  if (st == GESSO_OK && backspace(doc, array, from, (uint32_t)count))
+  if (st != GESSO_OK)
+    return st;
+  if (backspace(doc, array, from, (uint32_t)count))
     return gesso_doc_commit(doc, NULL);
-  uint32_t cut_from = gs_place_cut_client(doc, from), cut_to = gs_place_cut_client(doc, to);
-  if (st == GESSO_OK)
-    st = gs_edit_reserve(doc, 0, 0, 0, cut_from, 2);
+  gs_id first = { gs_client_of(&doc->items[from.item]), doc->items[from.item].clock + from.end };
+  uint32_t cut_from = from.end > 0 ? first.client : 0, cut_to = gs_place_cut_client(doc, to);
+  st = gs_edit_reserve(doc, 0, 0, 0, cut_from, 2);
   if (st == GESSO_OK && cut_to != cut_from)
     st = gs_edit_reserve(doc, 0, 0, 0, cut_to, 2);
   if (st != GESSO_OK)
     return st;
   gs_edit_begin(doc);
-  gs_ix left, right;
+  gs_ix left, end;
   /* The far end first: the near cut then leaves the left part's place as it is. */
-  gs_place_go_reserved(doc, array, to, &left, &right);
-  gs_ix end = right;
-  gs_place_go_reserved(doc, array, from, &left, &right);
-  for (gs_ix i = right; i != end; i = doc->items[i].right)
+  gs_place_go_reserved(doc, array, to, &left, &end);
+  for (gs_ix i = cut_from != 0 ? gs_clean_start(doc, first) : from.item; i != end; i = doc->items[i].right)
     if (gs_is_visible(&doc->items[i]))
       gs_item_delete(doc, i);
   return gesso_doc_commit(doc, NULL);
