@@ -143,8 +143,8 @@ static inline void count_struct(gs_plan *p, need *n, gs_ix ix, last_seen *last)
   if (origin.client == gs_client_of(in) && origin.clock + 1 == in->clock) {
     if (doc->clients[origin.client].clock == in->clock)
       in->left = gs_struct_last(doc, origin.client);
-  } else if (origin.client != 0 && !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) && !gs_id_eq(origin, last->left) &&
-      !ends_with(doc, in, origin)) {
+  } else if (origin.client != 0 && !gs_finder_begins(doc, (gs_id){ origin.client, origin.clock + 1 }) &&
+             !gs_id_eq(origin, last->left) && !ends_with(doc, in, origin)) {
     last->left = origin;
     will_cut(p, origin.client, 1);
   }
