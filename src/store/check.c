@@ -7,6 +7,7 @@
 #include "store/lockfile.h"
 #include "store/migrate.h"
 #include "store/sqlite.h"
+#include "store/store.h"
 #include "store/version.h"
 
 #include <stdlib.h>
@@ -353,6 +354,10 @@ static int check_some(check *c, uint64_t *after, uint64_t total)
       b.num = *after = (uint64_t)sqlite3_column_int64(c->next, 0);
       gs_buf_clear(&c->name);
       gs_buf_write(&c->name, sqlite3_column_blob(c->next, 1), (size_t)sqlite3_column_bytes(c->next, 1));
+      if (!gs_board_name_ok(gs_buf_bytes(&c->name))) {
+        gs_buf_clear(&c->name);
+        found(c, GS_TABLE_DATABASE, 0, GESSO_E_CORRUPT, "the name of a board is none: nobody can open it");
+      }
       c->counts->deleted += sqlite3_column_type(c->next, 2) != SQLITE_NULL;
       b.purged = sqlite3_column_type(c->next, 3) != SQLITE_NULL;
       c->counts->boards++;

@@ -13,6 +13,11 @@
   "(SELECT h.created_at FROM history h WHERE h.board = b.num ORDER BY h.id DESC LIMIT 1) "                              \
   "FROM boards b LEFT JOIN board_states s ON s.board_id = b.board_id "
 
+/* What a damaged or forged row has instead of a name is nothing to hand out: callers rely on names. */
+#define IS_NAME(column)                                                                   \
+  "typeof(" column ") = 'text' AND length(CAST(" column " AS BLOB)) BETWEEN 1 AND 512 " \
+  "AND instr(" column ", char(0)) = 0 "
+
 static const char *const sql[GS_STMTS] = {
   [GS_STMT_BEGIN] = "BEGIN IMMEDIATE",
   [GS_STMT_COMMIT] = "COMMIT",
@@ -27,7 +32,7 @@ static const char *const sql[GS_STMTS] = {
   [GS_STMT_PURGE_ASIDE] = "DELETE FROM journal_aside WHERE board = ?1",
   [GS_STMT_PURGE_HISTORY] = "DELETE FROM history WHERE board = ?1",
   [GS_STMT_EXPIRED] = "SELECT board_id FROM boards WHERE deleted_at IS NOT NULL AND purged_at IS NULL "
-                      "AND deleted_at <= ?1 LIMIT 1",
+                      "AND deleted_at <= ?1 AND " IS_NAME("board_id") "LIMIT 1",
   [GS_STMT_PUT_ROW] = "INSERT INTO journal(id, board, enc, hash, data) VALUES(?1, ?2, ?3, ?4, ?5)",
   [GS_STMT_PUT_STATE] = "INSERT INTO board_states(board_id, updated_at, enc, len, upto, version, hash, sv, state) "
                         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(board_id) DO UPDATE SET "
@@ -43,8 +48,8 @@ static const char *const sql[GS_STMTS] = {
   [GS_STMT_SET_VERSION] = "UPDATE history SET kind = ?3, name = ?4 WHERE id = ?2 AND board = ?1",
   [GS_STMT_DROP_VERSION] = "DELETE FROM history WHERE id = ?1",
   [GS_STMT_OLD_VERSION] = "SELECT board FROM history WHERE kind IN (0, 2) AND created_at < ?1 LIMIT 1",
-  [GS_STMT_LIST] = "SELECT " BOARD_COLUMNS "WHERE b.board_id > ?1 AND (?2 OR b.deleted_at IS NULL) "
-                   "ORDER BY b.board_id LIMIT ?3",
+  [GS_STMT_LIST] = "SELECT " BOARD_COLUMNS "WHERE b.board_id > ?1 AND (?2 OR b.deleted_at IS NULL) AND "
+                   IS_NAME("b.board_id") "ORDER BY b.board_id LIMIT ?3",
 };
 
 sqlite3_stmt *gs_sql_stmt(gs_backend *be, gs_stmt which, int *rc)

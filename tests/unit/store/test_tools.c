@@ -252,6 +252,46 @@ static void what_a_stopped_writer_left_half_done_is_told_and_taken_back(void **s
   store_finish(&other);
 }
 
+static void note_longest(void *ctx, gesso_status status, const gesso_board_info *const *boards, size_t count, int more)
+{
+  size_t *longest = ctx;
+  assert_int_equal(status, GESSO_OK);
+  assert_int_equal(more, 0);
+  *longest = 0;
+  for (size_t i = 0; i < count; i++)
+    *longest = boards[i]->board.len > *longest ? boards[i]->board.len : *longest;
+}
+
+static void names_that_are_none_are_told_and_not_handed_out(void **state)
+{
+  store *s = *state;
+  static const char *const names[] = { "zeroblob(3000)", "hex(zeroblob(300))", "''", "'a' || char(0)" };
+  fill(s);
+  (void)store_close(s);
+  for (size_t i = 0; i < GS_COUNT(names); i++) {
+    char sql[300];
+    (void)snprintf(sql, sizeof sql, "PRAGMA foreign_keys=OFF; UPDATE board_states SET board_id = %s WHERE board_id = 'b0';"
+                                    "UPDATE boards SET board_id = %s WHERE board_id = 'b0'", names[i], names[i]);
+    store_sql(s, sql);
+    seen out = { 0 };
+    gs_check_counts counts;
+    gs_check_watch watch = { on_found, NULL, &out };
+    assert_int_equal(gs_check(s->folder, 0, &watch, &counts, NULL), GESSO_OK);
+    assert_int_equal(counts.findings, 1);
+    assert_non_null(strstr(out.why, "name"));
+    size_t longest = SIZE_MAX;
+    store_open(s);
+    assert_int_equal(gesso_board_persistence_list(s->p, (gesso_bytes){ NULL, 0 }, 0, 0, note_longest, &longest), GESSO_OK);
+    while (longest == SIZE_MAX)
+      (void)gesso_persistence_wait(s->p, -1);
+    assert_int_equal(longest, 2);
+    (void)store_close(s);
+    (void)snprintf(sql, sizeof sql, "PRAGMA foreign_keys=OFF; UPDATE board_states SET board_id = 'b0' WHERE board_id = %s;"
+                                    "UPDATE boards SET board_id = 'b0' WHERE board_id = %s", names[i], names[i]);
+    store_sql(s, sql);
+  }
+}
+
 static void what_cannot_be_checked_is_told(void **state)
 {
   store *s = *state;
@@ -371,6 +411,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(rows_of_nobody_go_to_quarantine, setup, teardown),
     cmocka_unit_test_setup_teardown(a_torn_page_of_the_database_is_seen, setup, teardown),
     cmocka_unit_test_setup_teardown(what_a_stopped_writer_left_half_done_is_told_and_taken_back, setup, teardown),
+    cmocka_unit_test_setup_teardown(names_that_are_none_are_told_and_not_handed_out, setup, teardown),
     cmocka_unit_test_setup_teardown(what_cannot_be_checked_is_told, setup, teardown),
     cmocka_unit_test_setup_teardown(a_backup_holds_what_was_acknowledged_and_comes_back, setup, teardown),
     cmocka_unit_test_setup_teardown(compacting_gives_gaps_back, setup, teardown),
