@@ -101,11 +101,12 @@ gesso_status gesso_text_insert(gesso_doc *doc, gesso_type text, uint64_t index, 
   const gs_type *t = gs_edit_type(doc, text, &st);
   if (t == NULL)
     return st;
-  if (gs_utf8_invalid_at(utf8) != utf8.len || index > t->length || utf8.len > GS_CLOCK_MAX / 2)
+  bool one = utf8.len == 1 && *utf8.data < 0x80; /* the usual keystroke */
+  if ((!one && gs_utf8_invalid_at(utf8) != utf8.len) || index > t->length || utf8.len > GS_CLOCK_MAX / 2)
     return GESSO_E_USAGE;
   if (utf8.len == 0)
     return GESSO_OK;
-  uint32_t units = units_of(utf8);
+  uint32_t units = one ? 1 : units_of(utf8);
   gs_edit_note_astral(doc, utf8, units);
   if (!t->has_formatting && attributes.len == 0)
     return insert_plain(doc, text, index, utf8, units);
