@@ -468,6 +468,9 @@ uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key);
 /* The slot for a key of a map, or for the sequence (key 0). */
 uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key);
 uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key);
+/* Whether the document's cap allows the hash that so many new slots may want, and so many bytes: a map without it is
+ * slow, and nobody is to bring that about by filling the document. */
+bool gs_slot_hash_allowed(const gesso_doc *doc, size_t slots, size_t besides);
 /* Room in doc->slot_runs for all there are now. */
 GESSO_MUST_USE bool gs_slot_runs_reserve(gesso_doc *doc);
 /* The newest run that has items of it; 0: none. */

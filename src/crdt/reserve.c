@@ -268,7 +268,8 @@ static bool reserve_all(gs_plan *p, const need *n)
     if (!gs_structs_reserve(doc, p->involved[i], c->appends, pieces(doc, c)))
       return false;
   }
-  return true;
+  /* After all else, and of what may still be taken there are the ranges of overwritten values. */
+  return gs_slot_hash_allowed(doc, n->slots, n->staged * 2 * sizeof(gs_range));
 }
 
 static gesso_status reserve(gs_plan *p, const char **why)

@@ -67,6 +67,18 @@ static void hash_remove(gesso_doc *doc, uint32_t slot)
   doc->slot_hash[h] = 0;
 }
 
+bool gs_slot_hash_allowed(const gesso_doc *doc, size_t slots, size_t besides)
+{
+  size_t most = GS_MIN(doc->nhashed + slots * (GS_MAP_SMALL + 1), doc->nslots + slots), cap = doc->slot_hash_cap;
+  if (doc->mem.max == 0 || most <= cap / 4 * 3)
+    return true;
+  while (cap / 4 * 3 < most)
+    cap = cap == 0 ? 4 * GS_MAP_SMALL : cap * 2;
+  /* The next smaller one is held until the last is filled. */
+  size_t more = (cap + cap / 2 - doc->slot_hash_cap) * sizeof *doc->slot_hash + besides;
+  return more <= doc->mem.max && doc->mem.used <= doc->mem.max - more;
+}
+
 /* Takes the first of a map's slots, up to `end`, out of the hash. */
 static void unhash(gesso_doc *doc, gs_type *t, uint32_t end)
 {
