@@ -36,16 +36,15 @@ static inline uint32_t gs_content_bytes(const gs_item *it)
   return (it->c.in[7] & in) | (it->c.bytes & ~in);
 }
 
-/* Copies those of a string or of values, and may scribble over eight bytes behind them. */
-static inline uint8_t *gs_content_put(const gesso_doc *doc, uint8_t *to, const gs_item *it)
+/* Copies n of them and scribbles over eight bytes: all of a string's or of values, or 0. */
+static inline void gs_content_copy(const gesso_doc *doc, uint8_t *to, const gs_item *it, size_t n)
 {
-  uintptr_t in = 0 - (uintptr_t)((it->head & GS_ITEM_INLINE) != 0);
+  /* Outside of the item there are more than GS_INLINE_MAX. */
+  uintptr_t in = 0 - (uintptr_t)((it->head & GS_ITEM_INLINE) != 0 || n == 0);
   const uint8_t *from = (const uint8_t *)(((uintptr_t)it->c.in & in) | (((uintptr_t)doc->text + it->c.at) & ~in));
-  size_t n = gs_content_bytes(it);
-  memcpy(to, from, 8); /* outside of the item there are more than GS_INLINE_MAX */
+  memcpy(to, from, 8);
   if (n > 8)
     memcpy(to + 8, from + 8, n - 8);
-  return to + n;
 }
 
 /* Whether items of that kind own bytes. */

@@ -455,6 +455,13 @@ static gesso_status read_state_vector(gesso_doc *doc, gesso_bytes sv, gesso_erro
   return gs_reader_status(&rd, error_out);
 }
 
+/* About what a v1 update with so many of all clocks takes: room for it is made once. */
+static size_t likely_bytes(const gesso_doc *doc, uint64_t clocks, uint64_t all)
+{
+  uint64_t bytes = (uint64_t)doc->nstructs * 14 + (uint64_t)doc->npacked * 8 + doc->text_len - doc->text_garbage;
+  return (size_t)((double)bytes * (double)clocks / (double)GS_MAX(all, 1));
+}
+
 /* The structs of each client from its `sim` on, and what waits behind them. */
 static gesso_status write_state(gesso_doc *doc, bool deletes, const sink *to)
 {
@@ -463,15 +470,20 @@ static gesso_status write_state(gesso_doc *doc, bool deletes, const sink *to)
   if (ord == NULL)
     return GESSO_E_NOMEM;
   uint32_t n = 0;
+  uint64_t clocks = 0, all = 0;
   for (uint32_t i = 1; i < doc->nclients; i++) {
     const gs_client *c = &doc->clients[i];
+    all += c->clock;
+    clocks += c->clock > c->sim ? c->clock - c->sim : 0;
     if (c->clock > c->sim || (c->pending > 0 && pending_structs(doc, NULL, i, GS_MAX(c->clock, c->sim), true) > 0))
       ord[n++] = (order){ c->id, i, c->sim };
   }
   if (n > 1)
     qsort(ord, n, sizeof *ord, higher_id_first);
-  if (to->v2 == NULL)
+  if (to->v2 == NULL) {
+    (void)gs_buf_room(out, likely_bytes(doc, clocks, all));
     gs_write_varuint(out, n);
+  }
   for (uint32_t i = 0; i < n; i++) {
     uint32_t client = ord[i].client, from = ord[i].from;
     const gs_client *c = &doc->clients[client];

@@ -255,9 +255,8 @@ static inline bool put_common(const gesso_doc *doc, pen *p, const gs_item *it, u
   if (kind == GS_TYPE)
     number = doc->types[it->c.type].kind;
   at = gs_put_varuint56(at, number);
-  if (has_bytes)
-    at = gs_content_put(doc, at, it);
-  p->at = at;
+  gs_content_copy(doc, at, it, bytes);
+  p->at = at + bytes;
   return true;
 }
 

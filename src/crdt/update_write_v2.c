@@ -5,6 +5,7 @@
 #include "crdt/runs.h"
 #include "crdt/structs.h"
 #include "crdt/update.h"
+#include "wire/utf8.h"
 
 static gs_wire_id wire_id(const gesso_doc *doc, gs_id id)
 {
@@ -185,15 +186,20 @@ static void put_run(const gesso_doc *doc, gs_writer *w, const gs_item *run, uint
            lefts = gs_pen_take(&c->lefts, r.left_over), lens = gs_pen_take(&c->lens, r.left_over);
     if (infos.at == NULL || clients.at == NULL || lefts.at == NULL || lens.at == NULL)
       return; /* the error is latched */
-    uint8_t info = GS_DELETED | ORIGIN | (w->keep_key_bit ? MAP_KEY : 0);
-    uint32_t clock = r.clock;
-    for (gs_id origin; gs_run_plain(&r, &origin);) {
-      gs_pen_rle(&infos, info);
-      gs_pen_uint(&clients, doc->clients[origin.client].id);
+    uint32_t clock = r.clock, n;
+    for (gs_id origin; gs_run_plain(&r, &origin);)
       gs_pen_diff(&lefts, origin.clock);
+    n = r.clock - clock;
+    if (n > 0) {
+      /* The rest is the same for all: the origin stands in the run too. */
+      gs_pen_rle(&infos, GS_DELETED | ORIGIN | (w->keep_key_bit ? MAP_KEY : 0));
+      gs_pen_uint(&clients, doc->clients[r.client].id);
       gs_pen_uint(&lens, 1);
+      infos.run += n - 1;
+      clients.run += n - 1;
+      lens.run += n - 1;
     }
-    w->written += r.clock - clock;
+    w->written += n;
     w->clock = r.clock;
     gs_pen_give(&c->infos, &infos);
     gs_pen_give(&c->clients, &clients);
@@ -202,78 +208,119 @@ static void put_run(const gesso_doc *doc, gs_writer *w, const gs_item *run, uint
   }
 }
 
-/* Structs that stand next to others and so name no parent: strings, values, tombstones; and gc ranges. They are gone
- * through once for each column, which then stays in registers, with few branches: what kind comes next, and how long its
- * content is, cannot be guessed. */
+/* Structs one after the other, taken apart into their columns first: each column is then written at once, in registers.
+ * Branches are few, since what kind comes next, and how long its content is, cannot be guessed. */
 typedef struct stretch {
-  const gs_item *v[GS_CHUNK_MAX];
-  const gs_item *strings[GS_CHUNK_MAX], *others[GS_CHUNK_MAX]; /* the same, sorted */
-  uint32_t n, nstrings, nothers, len;
-  size_t text, rest; /* bytes of strings, bytes of values */
+  uint32_t n, nclients, nlefts, nrights, nunits, nlens;
+  uint8_t infos[GS_CHUNK_MAX];
+  uint32_t clients[2 * GS_CHUNK_MAX + 1], lefts[GS_CHUNK_MAX], rights[GS_CHUNK_MAX], lens[GS_CHUNK_MAX];
+  uint32_t units[3 * GS_CHUNK_MAX]; /* of strings: a root's name, a key and a content are the most that one struct has */
 } stretch;
 
-static inline bool fits(stretch *s, const gs_item *it)
+static void put_name(const gesso_doc *doc, gs_writer *w, stretch *s, uint32_t key)
 {
-  enum { ANCHORED = 1u << GS_STRING | 1u << GS_ANY | 1u << GS_DELETED };
-  unsigned kind = gs_kind(it);
-  bool anchored = (it->origin.client | it->right_origin.client) != 0;
-  if ((((anchored ? ANCHORED : 0) | 1u << GS_GC) >> kind & 1) == 0)
-    return false;
-  bool string = kind == GS_STRING;
-  uint32_t bytes = gs_content_bytes(it);
-  s->text += bytes * string;
-  s->rest += bytes * (kind == GS_ANY);
-  s->len += it->len;
-  s->v[s->n++] = it;
-  s->strings[s->nstrings] = s->others[s->nothers] = it;
-  s->nstrings += string;
-  s->nothers += !string;
-  return true;
+  gesso_bytes name = gs_key_text(doc, key);
+  s->units[s->nunits++] = (uint32_t)gs_utf8_utf16_len(name);
+  gs_buf_write(&w->columns->strings.text, name.data, name.len);
+}
+
+/* What a struct says that has no neighbours. */
+static void take_parent(const gesso_doc *doc, gs_writer *w, stretch *s, const gs_slot *slot)
+{
+  const gs_type *parent = &doc->types[slot->type];
+  gs_col_put_rle(&w->columns->parents, parent->item == 0);
+  if (parent->item == 0) {
+    put_name(doc, w, s, parent->name);
+  } else {
+    const gs_item *holder = &doc->items[parent->item];
+    s->clients[s->nclients++] = gs_client_of(holder);
+    s->lefts[s->nlefts++] = holder->clock;
+  }
+  if (slot->key != 0)
+    put_name(doc, w, s, slot->key);
+}
+
+/* Takes what is common from v[at] on, and tells where it ends. Out of memory is latched. */
+static uint32_t take_stretch(const gesso_doc *doc, gs_writer *w, stretch *s, const gs_ix *v, uint32_t at, uint32_t end)
+{
+  gs_buf *text = &w->columns->strings.text, *rest = &w->rest;
+  unsigned key_bit = w->keep_key_bit ? MAP_KEY : 0;
+  uint32_t nclients = 0, nlefts = 0, nrights = 0, nunits = 0, nlens = 0, first = at;
+  for (; at < end; at++) {
+    const gs_item *it = &doc->items[v[at]];
+    unsigned kind = gs_kind(it);
+    if (!gs_is_common(doc, it))
+      break;
+    if (kind == GS_GC) {
+      s->infos[at - first] = GS_GC;
+      s->lens[nlens++] = it->len;
+      continue;
+    }
+    const gs_slot *slot = &doc->slots[it->slot];
+    uint32_t left = it->origin.client != 0, right = it->right_origin.client != 0;
+    unsigned key = slot->key != 0 ? key_bit : 0;
+    if ((left | right) == 0) {
+      key = slot->key != 0 ? MAP_KEY : 0;
+      s->nclients = nclients;
+      s->nlefts = nlefts;
+      s->nunits = nunits;
+      take_parent(doc, w, s, slot);
+      nclients = s->nclients;
+      nlefts = s->nlefts;
+      nunits = s->nunits;
+    }
+    s->infos[at - first] = (uint8_t)(kind | left << 7 | right << 6 | key);
+    s->clients[nclients] = it->origin.client;
+    s->clients[nclients + left] = it->right_origin.client;
+    nclients += left + right;
+    s->lefts[nlefts] = it->origin.clock;
+    nlefts += left;
+    s->rights[nrights] = it->right_origin.clock;
+    nrights += right;
+    if (kind == GS_TYPE) {
+      gs_col_put_uint(&w->columns->types, doc->types[it->c.type].kind);
+      continue;
+    }
+    uint32_t string = kind == GS_STRING, value = kind == GS_ANY;
+    s->units[nunits] = s->lens[nlens] = it->len;
+    nunits += string;
+    nlens += 1 - string;
+    uint32_t bytes = gs_content_bytes(it) & (0 - (string | value));
+    gs_buf *to = value ? rest : text;
+    if (!gs_buf_room(to, (size_t)bytes + 8))
+      break;
+    gs_content_copy(doc, to->b.data + to->b.len, it, bytes);
+    to->b.len += bytes;
+  }
+  s->n = at - first;
+  s->nclients = nclients;
+  s->nlefts = nlefts;
+  s->nrights = nrights;
+  s->nunits = nunits;
+  s->nlens = nlens;
+  return at;
 }
 
 static void put_stretch(const gesso_doc *doc, gs_writer *w, const stretch *s)
 {
   gs_columns_out *c = w->columns;
-  gs_buf *text = &c->strings.text;
-  gs_writer_begin(w, doc->clients[gs_client_of(s->v[0])].id, s->v[0]->clock, s->len); /* may write */
-  w->written += s->n - 1;
-  gs_pen infos = gs_pen_take(&c->infos, s->n), clients = gs_pen_take(&c->clients, 2 * s->n),
-         lefts = gs_pen_take(&c->lefts, s->n), rights = gs_pen_take(&c->rights, s->n),
-         lens = gs_pen_take(&c->lens, s->n), units = gs_pen_take(&c->strings.lens, s->n);
+  gs_pen infos = gs_pen_take(&c->infos, s->n), clients = gs_pen_take(&c->clients, s->nclients),
+         lefts = gs_pen_take(&c->lefts, s->nlefts), rights = gs_pen_take(&c->rights, s->nrights),
+         lens = gs_pen_take(&c->lens, s->nlens), units = gs_pen_take(&c->strings.lens, s->nunits);
   if (infos.at == NULL || clients.at == NULL || lefts.at == NULL || rights.at == NULL || lens.at == NULL ||
-      units.at == NULL || !gs_buf_room(text, s->text + 8) || !gs_buf_room(&w->rest, s->rest + 8))
+      units.at == NULL)
     return; /* the error is latched */
-  for (uint32_t i = 0; i < s->n; i++) {
-    const gs_item *it = s->v[i];
-    unsigned info = gs_kind(it) | (it->origin.client != 0 ? ORIGIN : 0) | (it->right_origin.client != 0 ? RIGHT_ORIGIN : 0);
-    if (w->keep_key_bit && info != GS_GC && doc->slots[it->slot].key != 0)
-      info |= MAP_KEY;
-    gs_pen_mixed_rle(&infos, (uint8_t)info);
+  gs_pen_mixed_rles(&infos, s->infos, s->n);
+  gs_pen_mixed_diffs(&lefts, s->lefts, s->nlefts);
+  gs_pen_mixed_diffs(&rights, s->rights, s->nrights);
+  gs_pen_mixed_uints(&lens, s->lens, s->nlens);
+  gs_pen_mixed_uints(&units, s->units, s->nunits);
+  for (uint32_t i = 0; i < s->nclients;) {
+    uint32_t client = s->clients[i++];
+    gs_pen_uint(&clients, doc->clients[client].id);
+    for (; i < s->nclients && s->clients[i] == client; i++)
+      clients.run++;
   }
-  for (uint32_t i = 0; i < s->n; i++) {
-    const gs_item *it = s->v[i];
-    if (it->origin.client != 0) {
-      gs_pen_uint(&clients, doc->clients[it->origin.client].id);
-      gs_pen_mixed_diff(&lefts, it->origin.clock);
-    }
-    if (it->right_origin.client != 0) {
-      gs_pen_uint(&clients, doc->clients[it->right_origin.client].id);
-      gs_pen_mixed_diff(&rights, it->right_origin.clock);
-    }
-  }
-  uint8_t *end = text->b.data + text->b.len;
-  for (uint32_t i = 0; i < s->nstrings; i++) {
-    gs_pen_mixed_uint(&units, s->strings[i]->len);
-    end = gs_content_put(doc, end, s->strings[i]);
-  }
-  text->b.len = (size_t)(end - text->b.data);
-  end = w->rest.b.data + w->rest.b.len;
-  for (uint32_t i = 0; i < s->nothers; i++) {
-    gs_pen_mixed_uint(&lens, s->others[i]->len);
-    if (gs_kind(s->others[i]) == GS_ANY)
-      end = gs_content_put(doc, end, s->others[i]);
-  }
-  w->rest.b.len = (size_t)(end - w->rest.b.data);
   gs_pen_give(&c->infos, &infos);
   gs_pen_give(&c->clients, &clients);
   gs_pen_give(&c->lefts, &lefts);
@@ -282,30 +329,43 @@ static void put_stretch(const gesso_doc *doc, gs_writer *w, const stretch *s)
   gs_pen_give(&c->strings.lens, &units);
 }
 
+/* Room for what some more full chunks are likely to take, so that columns need not grow often. */
+static void start_columns(gs_columns_out *c, size_t chunks)
+{
+  size_t n = chunks * GS_CHUNK_MAX;
+  if (n > 0 && gs_buf_room(&c->lefts.buf, 2 * n) && gs_buf_room(&c->rights.buf, 2 * n) &&
+      gs_buf_room(&c->infos.buf, n) && gs_buf_room(&c->lens.buf, n))
+    (void)gs_buf_room(&c->strings.lens.buf, n);
+}
+
 void gs_put_items(const gesso_doc *doc, gs_writer *w, uint32_t client, uint32_t from)
 {
   const gs_client *c = &doc->clients[client];
   gs_pos p = gs_structs_find(doc, client, from);
   stretch s;
+  start_columns(w->columns, c->nchunks - p.chunk - 1);
   for (; p.chunk < c->nchunks; p = (gs_pos){ p.chunk + 1, 0 }) {
     const gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
     const gs_ix *v = gs_chunk_v(doc, ch);
     while (p.at < ch->n) {
       const gs_item *it = &doc->items[v[p.at]];
-      s.n = s.nstrings = s.nothers = s.len = 0;
-      s.text = s.rest = 0;
-      if (it->clock >= from)
-        while (p.at < ch->n && fits(&s, &doc->items[v[p.at]]))
-          p.at++;
-      if (s.n > 0) {
-        put_stretch(doc, w, &s);
-        continue;
-      }
-      p.at++;
-      if (gs_kind(it) == GS_RUN)
+      if (gs_kind(it) == GS_RUN) {
         put_run(doc, w, it, from);
-      else
+        p.at++;
+      } else if (it->clock < from || !gs_is_common(doc, it)) {
         put_item(doc, w, it, it->clock < from ? from - it->clock : 0);
+        p.at++;
+      } else {
+        /* Where a block begins is written to the rest: before the values. */
+        gs_writer_begin(w, c->id, it->clock, it->len);
+        p.at = take_stretch(doc, w, &s, v, p.at, ch->n);
+        if (w->rest.err != GESSO_OK || w->columns->strings.text.err != GESSO_OK)
+          return;
+        put_stretch(doc, w, &s);
+        it = &doc->items[v[p.at - 1]];
+        w->written += s.n - 1;
+        w->clock = it->clock + it->len;
+      }
     }
   }
 }

@@ -143,10 +143,11 @@ typedef struct gs_pen {
 #define GS_PEN_ROOM 20 /* bytes that one value takes at most */
 #define GS_ALWAYS_INLINE static inline __attribute__((always_inline)) /* else pens stay in memory */
 
-/* Room for n values. Out of memory is latched; the pen must not be used then: NULL. */
+/* Room for n values, or for what is scribbled over behind none. Out of memory is latched; the pen must not be used
+ * then: NULL. */
 static inline gs_pen gs_pen_take(gs_col_writer *c, size_t n)
 {
-  bool room = gs_buf_room(&c->buf, n * GS_PEN_ROOM);
+  bool room = gs_buf_room(&c->buf, (n > 0 ? n : 1) * GS_PEN_ROOM);
   return (gs_pen){ room ? c->buf.b.data + c->buf.b.len : NULL, c->value, c->diff, c->run };
 }
 
@@ -214,47 +215,65 @@ enum { GS_PEN_SHORT = 0x80 }; /* runs whose count is one byte */
 
 GS_ALWAYS_INLINE void gs_pen_ends(gs_pen *pen, bool ends, uint64_t magnitude, bool negative)
 {
-  uint8_t *p = gs_put_varuint56(pen->at, (magnitude & 0x3f) | (uint64_t)negative << 6 | magnitude >> 6 << 7);
+  uint8_t *p = gs_put_varint34(pen->at, magnitude, negative);
   *p = (uint8_t)(pen->run - 2);
   p += pen->run > 1;
-  pen->at += (p - pen->at) * (int)(ends & (pen->run > 0));
-  pen->run = pen->run * !ends + 1;
+  pen->at += (size_t)(p - pen->at) & (0 - (size_t)ends);
+  pen->run = (pen->run & ((uint64_t)ends - 1)) + 1;
 }
 
-GS_ALWAYS_INLINE void gs_pen_mixed_uint(gs_pen *pen, uint32_t value)
+static inline void gs_pen_mixed_uints(gs_pen *to, const uint32_t *v, size_t n)
 {
-  if (pen->run > GS_PEN_SHORT) {
-    gs_pen_uint(pen, value);
-    return;
+  gs_pen pen = *to;
+  size_t i = 0;
+  if (n > 0 && pen.run == 0)
+    gs_pen_uint(&pen, v[i++]);
+  for (; i < n; i++) {
+    if (pen.run > GS_PEN_SHORT) {
+      gs_pen_uint(&pen, v[i]);
+      continue;
+    }
+    gs_pen_ends(&pen, pen.value != (int64_t)v[i], (uint64_t)pen.value, pen.run > 1);
+    pen.value = (int64_t)v[i];
   }
-  gs_pen_ends(pen, pen->value != (int64_t)value, (uint64_t)pen->value, pen->run > 1);
-  pen->value = (int64_t)value;
+  *to = pen;
 }
 
-GS_ALWAYS_INLINE void gs_pen_mixed_diff(gs_pen *pen, uint32_t value)
+static inline void gs_pen_mixed_diffs(gs_pen *to, const uint32_t *v, size_t n)
 {
-  if (pen->run > GS_PEN_SHORT) {
-    gs_pen_diff(pen, value);
-    return;
+  gs_pen pen = *to;
+  size_t i = 0;
+  if (n > 0 && pen.run == 0)
+    gs_pen_diff(&pen, v[i++]);
+  for (; i < n; i++) {
+    if (pen.run > GS_PEN_SHORT) {
+      gs_pen_diff(&pen, v[i]);
+      continue;
+    }
+    int64_t diff = (int64_t)v[i] - pen.value, coded = pen.diff * 2 + (pen.run > 1);
+    gs_pen_ends(&pen, diff != pen.diff, (uint64_t)(coded < 0 ? -coded : coded), coded < 0);
+    pen.value = (int64_t)v[i];
+    pen.diff = diff;
   }
-  int64_t diff = (int64_t)value - pen->value, coded = pen->diff * 2 + (pen->run > 1);
-  gs_pen_ends(pen, diff != pen->diff, (uint64_t)(coded < 0 ? -coded : coded), coded < 0);
-  pen->value = (int64_t)value;
-  pen->diff = diff;
+  *to = pen;
 }
 
-GS_ALWAYS_INLINE void gs_pen_mixed_rle(gs_pen *pen, uint8_t value)
+static inline void gs_pen_mixed_rles(gs_pen *to, const uint8_t *v, size_t n)
 {
-  if (pen->run == 0 || pen->run > GS_PEN_SHORT) {
-    gs_pen_rle(pen, value);
-    return;
+  gs_pen pen = *to;
+  for (size_t i = 0; i < n; i++) {
+    if (pen.run == 0 || pen.run > GS_PEN_SHORT) {
+      gs_pen_rle(&pen, v[i]);
+      continue;
+    }
+    bool ends = pen.value != v[i];
+    pen.at[0] = (uint8_t)(pen.run - 1);
+    pen.at[1] = v[i];
+    pen.at += (size_t)ends * 2;
+    pen.run = (pen.run & ((uint64_t)ends - 1)) + 1;
+    pen.value = v[i];
   }
-  bool ends = pen->value != value;
-  pen->at[0] = (uint8_t)(pen->run - 1);
-  pen->at[1] = value;
-  pen->at += (int)ends * 2;
-  pen->run = pen->run * !ends + 1;
-  pen->value = value;
+  *to = pen;
 }
 
 typedef struct gs_string_writer {

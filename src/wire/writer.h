@@ -38,6 +38,35 @@ static inline uint8_t *gs_put_varuint56(uint8_t *p, uint64_t value)
 #endif
 }
 
+/* A varInt of at most 2^34 - 1 either way, for the same use: six bits and the sign, then seven bits each. May scribble
+ * over 8 bytes. */
+static inline uint8_t *gs_put_varint34(uint8_t *p, uint64_t magnitude, bool negative)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define GS_VARINT(len, more) ((uint64_t)(len) << 56 | (more))
+#define GS_VARINT_7(len, more) \
+  GS_VARINT(len, more), GS_VARINT(len, more), GS_VARINT(len, more), GS_VARINT(len, more), GS_VARINT(len, more), \
+    GS_VARINT(len, more), GS_VARINT(len, more)
+  /* By the number of the highest bit: how many bytes, and the bits that say that more follow. */
+  static const uint64_t shape[34] = { GS_VARINT(1, 0),           GS_VARINT(1, 0),           GS_VARINT(1, 0),
+                                      GS_VARINT(1, 0),           GS_VARINT(1, 0),           GS_VARINT(1, 0),
+                                      GS_VARINT_7(2, 0x80),      GS_VARINT_7(3, 0x8080),    GS_VARINT_7(4, 0x808080),
+                                      GS_VARINT_7(5, 0x80808080) };
+#undef GS_VARINT_7
+#undef GS_VARINT
+  uint64_t is = shape[63 ^ (unsigned)__builtin_clzll(magnitude | 1)];
+  uint64_t w = (magnitude & 0x3f) | (uint64_t)negative << 6 | (magnitude << 2 & 0x7f00) | (magnitude << 3 & 0x7f0000);
+  if (magnitude >= 0x100000)
+    w |= (magnitude << 4 & 0x7f000000) | (magnitude << 5 & 0x7f00000000);
+  w |= is;
+  memcpy(p, &w, 8);
+  return p + (is >> 56);
+#else
+  *p++ = (uint8_t)((magnitude & 0x3f) | (uint64_t)negative << 6 | (uint64_t)(magnitude > 0x3f) << 7);
+  return magnitude > 0x3f ? gs_put_varuint(p, magnitude >> 6) : p;
+#endif
+}
+
 static inline void gs_write_varuint(gs_buf *buf, uint64_t value)
 {
   if (gs_buf_room(buf, 10))
