@@ -29,7 +29,7 @@ struct verb {
   const char *name, *args_doc, *doc;
   const struct argp_option *options;
   int args_needed; /* NAME, FILE */
-  bool writes;
+  gs_cli_access access;
   int (*run)(struct board_args *args, gesso_persistence *p);
 };
 
@@ -303,14 +303,14 @@ static const struct argp_option delete_options[] = {
 };
 
 static const struct verb verbs[] = {
-  { "list", "", "List the boards.", list_options, 0, false, run_list },
-  { "show", "NAME", "Show what is known about a board.", show_options, 1, false, run_show },
-  { "stats", "NAME", "Show what a board consists of, and warn of what makes it grow.", show_options, 1, false, run_stats },
-  { "export", "NAME", "Write the whole board as one Yjs update (v1).", export_options, 1, false, run_export },
+  { "list", "", "List the boards.", list_options, 0, GS_CLI_READS, run_list },
+  { "show", "NAME", "Show what is known about a board.", show_options, 1, GS_CLI_READS, run_show },
+  { "stats", "NAME", "Show what a board consists of, and warn of what makes it grow.", show_options, 1, GS_CLI_READS, run_stats },
+  { "export", "NAME", "Write the whole board as one Yjs update (v1).", export_options, 1, GS_CLI_READS, run_export },
   { "import", "NAME FILE", "Merge a Yjs update (v1) into a board, which is made when there is none.", import_options, 2,
-    true, run_import },
+    GS_CLI_MAKES, run_import },
   { "delete", "NAME", "Delete a board. Its content is kept for some days unless --purge is given.", delete_options, 1,
-    true, run_delete },
+    GS_CLI_CHANGES, run_delete },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -361,7 +361,7 @@ static void help(FILE *to)
 
 static int run_verb(struct board_args *args)
 {
-  gesso_persistence *p = gs_cli_open(args->who, args->folder, args->verb->writes);
+  gesso_persistence *p = gs_cli_open(args->who, args->folder, args->verb->access);
   if (p == NULL)
     return GS_EXIT_FAILED;
   int status = args->verb->run(args, p);

@@ -324,7 +324,7 @@ static bool finish(exporter *ex)
 
 static int run(exporter *ex)
 {
-  ex->p = gs_cli_open(who, ex->folder, false);
+  ex->p = gs_cli_open(who, ex->folder, GS_CLI_READS);
   if (ex->p == NULL)
     return GS_EXIT_FAILED;
   bool ok = prepare(ex);

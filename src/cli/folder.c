@@ -1,6 +1,7 @@
 #include "cli/folder.h"
 
 #include "cli/cli.h"
+#include "store/lockfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,12 +28,16 @@ static void ready(void *ctx, gesso_status s, const char *message)
   gs_answer_set(ctx, s, message);
 }
 
-gesso_persistence *gs_cli_open(const char *who, const char *folder, bool writes)
+gesso_persistence *gs_cli_open(const char *who, const char *folder, gs_cli_access access)
 {
+  if (access == GS_CLI_CHANGES && !gs_data_folder_exists(folder)) {
+    fprintf(stderr, "%s: there are no boards: no gesso.db in %s\n", who, folder);
+    return NULL;
+  }
   gesso_persistence_options o = {
     .size = sizeof o,
     .folder = folder,
-    .flags = writes ? 0 : GESSO_OPEN_READ_ONLY,
+    .flags = access == GS_CLI_READS ? GESSO_OPEN_READ_ONLY : 0,
     .owner = who,
   };
   gesso_persistence *p = NULL;

@@ -6,9 +6,12 @@
 
 #include <stdbool.h>
 
+/* What is done to a folder. Who only changes what is there makes no new one out of a mistyped name. */
+typedef enum gs_cli_access { GS_CLI_READS, GS_CLI_CHANGES, GS_CLI_MAKES } gs_cli_access;
+
 /* NULL after saying on stderr why not; `who` opens the message ("gesso history list"). Free it with
  * gesso_persistence_destroy. */
-gesso_persistence *gs_cli_open(const char *who, const char *folder, bool writes);
+gesso_persistence *gs_cli_open(const char *who, const char *folder, gs_cli_access access);
 
 /* What a callback leaves behind. */
 typedef struct gs_answer {

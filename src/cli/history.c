@@ -21,7 +21,7 @@ typedef struct verb {
   const char *name, *args_doc, *doc;
   const struct argp_option *options;
   int args_min, args_max; /* BOARD, VERSION or NAME, NAME */
-  bool writes;
+  gs_cli_access access;
   int (*run)(history_args *args, gesso_persistence *p);
 } verb;
 
@@ -233,13 +233,13 @@ static const struct argp_option show_options[] = {
 static const struct argp_option plain_options[] = { DATA_OPTION, { 0 } };
 
 static const verb verbs[] = {
-  { "list", "BOARD", "List the earlier versions of a board, and what they take.", list_options, 1, 1, false, run_list },
-  { "show", "BOARD VERSION", "Write a version as one Yjs update (v1); 'gesso doc' reads those.", show_options, 2, 2, false,
+  { "list", "BOARD", "List the earlier versions of a board, and what they take.", list_options, 1, 1, GS_CLI_READS, run_list },
+  { "show", "BOARD VERSION", "Write a version as one Yjs update (v1); 'gesso doc' reads those.", show_options, 2, 2, GS_CLI_READS,
     run_show },
   { "name", "BOARD [VERSION] NAME", "Keep the board as it is, or a version that there is, under a name. '' takes it away.",
-    plain_options, 2, 3, true, run_name },
+    plain_options, 2, 3, GS_CLI_CHANGES, run_name },
   { "restore", "BOARD VERSION", "Turn the board into what it was, by ordinary edits. What it was before stays as a version.",
-    plain_options, 2, 2, true, run_restore },
+    plain_options, 2, 2, GS_CLI_CHANGES, run_restore },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -300,7 +300,7 @@ int gs_cli_history(int argc, char **argv)
     argp_err_exit_status = GS_EXIT_USAGE;
     if (argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &args) != 0)
       return GS_EXIT_USAGE;
-    gesso_persistence *p = gs_cli_open(args.who, args.folder, args.verb->writes);
+    gesso_persistence *p = gs_cli_open(args.who, args.folder, args.verb->access);
     if (p == NULL)
       return GS_EXIT_FAILED;
     int status = args.verb->run(&args, p);

@@ -643,7 +643,7 @@ static int run(importer *im)
     goto out;
   }
   if (!im->dry_run || access(im->folder, F_OK) == 0) {
-    im->p = gs_cli_open(who, im->folder, !im->dry_run);
+    im->p = gs_cli_open(who, im->folder, im->dry_run ? GS_CLI_READS : GS_CLI_MAKES);
     if (im->p == NULL)
       goto out;
     gesso_persistence_on_event(im->p, on_event, im);

@@ -314,7 +314,7 @@ int gs_cli_compact(int argc, char **argv)
                  &args))
     return GS_EXIT_USAGE;
   folding f = { .more = true };
-  f.p = gs_cli_open("gesso compact", args.arg[0], true);
+  f.p = gs_cli_open("gesso compact", args.arg[0], GS_CLI_CHANGES);
   if (f.p == NULL)
     return GS_EXIT_FAILED;
   while (f.more) {

@@ -182,6 +182,16 @@ test('delete, and what remains of it', async () => {
   assert(board('delete', 'nope').status === 1, 'a board that never was')
 })
 
+test('a folder that is not there is made by nothing but an import', async () => {
+  const nowhere = path.join(folder, 'nowhere')
+  for (const args of [['compact', nowhere], ['repair', nowhere], ['board', 'delete', '--data', nowhere, 'b'],
+    ['history', 'name', '--data', nowhere, 'b', 'n'], ['history', 'restore', '--data', nowhere, 'b', '1']]) {
+    const r = run(...args)
+    assert(r.status === 1 && r.err.includes('no gesso.db'), `gesso ${args.join(' ')}: ${r.status} ${r.err}`)
+    assert(!fs.existsSync(nowhere), `gesso ${args.join(' ')} made it`)
+  }
+})
+
 test('migrations go down and up', async () => {
   const status = () => run('migrate', 'status', '--data', folder).text
   assert((status().match(/ applied /g) ?? []).length === 6, status())
