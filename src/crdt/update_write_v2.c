@@ -329,21 +329,11 @@ static void put_stretch(const gesso_doc *doc, gs_writer *w, const stretch *s)
   gs_pen_give(&c->strings.lens, &units);
 }
 
-/* Room for what some more full chunks are likely to take, so that columns need not grow often. */
-static void start_columns(gs_columns_out *c, size_t chunks)
-{
-  size_t n = chunks * GS_CHUNK_MAX;
-  if (n > 0 && gs_buf_room(&c->lefts.buf, 2 * n) && gs_buf_room(&c->rights.buf, 2 * n) &&
-      gs_buf_room(&c->infos.buf, n) && gs_buf_room(&c->lens.buf, n))
-    (void)gs_buf_room(&c->strings.lens.buf, n);
-}
-
 void gs_put_items(const gesso_doc *doc, gs_writer *w, uint32_t client, uint32_t from)
 {
   const gs_client *c = &doc->clients[client];
   gs_pos p = gs_structs_find(doc, client, from);
   stretch s;
-  start_columns(w->columns, c->nchunks - p.chunk - 1);
   for (; p.chunk < c->nchunks; p = (gs_pos){ p.chunk + 1, 0 }) {
     const gs_chunk *ch = &gs_chunks_of(doc, c)[p.chunk];
     const gs_ix *v = gs_chunk_v(doc, ch);
