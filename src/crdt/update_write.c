@@ -157,7 +157,7 @@ static void write_ranges(const gesso_doc *doc, gs_buf *out, bool v2, const gs_ra
       return;
     uint8_t *p = out->b.data + out->b.len;
     for (uint32_t i = k; i < end; i++) {
-      p = gs_put_varuint56(gs_put_varuint56(p, r[i].clock - at), r[i].len - v2);
+      p = gs_put_length(gs_put_varuint56(p, r[i].clock - at), r[i].len - v2);
       at = (r[i].clock + r[i].len) & keep;
     }
     out->b.len = (size_t)(p - out->b.data);
@@ -293,14 +293,6 @@ static void write_txn(gesso_doc *doc, const sink *to)
 
 /* --- what most transactions did: a few usual structs of one client, deletions of one client --- */
 
-static inline uint8_t *put_number(uint8_t *p, uint64_t n)
-{
-  if (n >= 0x80)
-    return gs_put_varuint56(p, n);
-  *p = (uint8_t)n;
-  return p + 1;
-}
-
 /* A client id as it is written: most ids in an update are of one client. */
 typedef struct written {
   uint32_t client;
@@ -312,7 +304,7 @@ static inline uint8_t *put_client(const gesso_doc *doc, written *w, uint8_t *p, 
 {
   if (w->client != client) {
     w->client = client;
-    w->n = (uint32_t)(put_number(w->bytes, doc->clients[client].id) - w->bytes);
+    w->n = (uint32_t)(gs_put_length(w->bytes, doc->clients[client].id) - w->bytes);
   }
   memcpy(p, w->bytes, 8);
   return p + w->n;
@@ -320,7 +312,7 @@ static inline uint8_t *put_client(const gesso_doc *doc, written *w, uint8_t *p, 
 
 static inline uint8_t *put_id(const gesso_doc *doc, written *w, uint8_t *p, gs_id id)
 {
-  return put_number(put_client(doc, w, p, id.client), id.clock);
+  return gs_put_length(put_client(doc, w, p, id.client), id.clock);
 }
 
 /* What a struct takes besides its content, or a client, or a range of deletions, at most. */
@@ -365,7 +357,7 @@ static bool put_usual(gesso_doc *doc, gs_buf *out, written *w, uint8_t **at, con
     p = put_id(doc, w, p, origin);
   if (right.client != 0)
     p = put_id(doc, w, p, right);
-  p = put_number(p, kind == GS_STRING ? content.len : it->len - offset);
+  p = gs_put_length(p, kind == GS_STRING ? content.len : it->len - offset);
   p = room_at(out, p, content.len);
   if (p != NULL && content.len == 1)
     *p = *content.data;
@@ -410,9 +402,9 @@ static bool write_little(gesso_doc *doc, gs_buf *out)
   if (p != NULL)
     *p++ = n > 0;
   if (p != NULL && n > 0)
-    p = put_number(put_client(doc, &w, p, dels->client), n);
+    p = gs_put_length(put_client(doc, &w, p, dels->client), n);
   for (uint32_t i = 0; i < n && p != NULL; i++)
-    p = room_at(out, put_number(put_number(p, dels[i].clock), dels[i].len), 0);
+    p = room_at(out, gs_put_length(gs_put_length(p, dels[i].clock), dels[i].len), 0);
   if (p != NULL)
     out->b.len = (size_t)(p - out->b.data);
   return true;

@@ -254,7 +254,7 @@ static inline bool put_common(const gesso_doc *doc, pen *p, const gs_item *it, u
     at = put_parent(doc, p, at, slot);
   if (kind == GS_TYPE)
     number = doc->types[it->c.type].kind;
-  at = gs_put_varuint56(at, number);
+  at = gs_put_length(at, number);
   gs_content_copy(doc, at, it, bytes);
   p->at = at + bytes;
   return true;

@@ -38,6 +38,15 @@ static inline uint8_t *gs_put_varuint56(uint8_t *p, uint64_t value)
 #endif
 }
 
+/* The same for what mostly is below 128, as lengths are. */
+static inline uint8_t *gs_put_length(uint8_t *p, uint64_t n)
+{
+  if (n >= 0x80)
+    return gs_put_varuint56(p, n);
+  *p = (uint8_t)n;
+  return p + 1;
+}
+
 /* A varInt of at most 2^34 - 1 either way, for the same use: six bits and the sign, then seven bits each. May scribble
  * over 8 bytes. */
 static inline uint8_t *gs_put_varint34(uint8_t *p, uint64_t magnitude, bool negative)
