@@ -392,6 +392,23 @@ static void rooms(struct input in)
 }
 
 /* `have`: the peer's state vector; "all" stands for that of the document itself. */
+/* Ends a round that made bytes, and frees them; the last one's are told by their digest. Returns how many. */
+static size_t round_made(gesso_buffer *out, bool last)
+{
+  round_stop();
+  size_t len = out->len;
+  if (last)
+    digest_more(out->data, len);
+  gesso_buffer_free(out);
+  return len;
+}
+
+static void stop_made(size_t len)
+{
+  stop_rounds(live);
+  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+}
+
 static void encode(struct input in, gesso_buffer have, bool all, bool v2, int count)
 {
   gesso_doc *doc = loaded(all_of(in), false);
@@ -403,14 +420,9 @@ static void encode(struct input in, gesso_buffer have, bool all, bool v2, int co
     round_start();
     gesso_buffer out = { 0 };
     must(v2 ? gesso_doc_encode_v2(doc, view(have), &out, NULL) : gesso_doc_encode_v1(doc, view(have), &out, NULL));
-    round_stop();
-    len = out.len;
-    if (i == count - 1)
-      digest_more(out.data, len);
-    gesso_buffer_free(&out);
+    len = round_made(&out, i == count - 1);
   }
-  stop_rounds(live);
-  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  stop_made(len);
   gesso_buffer_free(&have);
   gesso_doc_destroy(doc);
 }
@@ -429,14 +441,9 @@ static void merge(struct input in, bool v2, int count)
     round_start();
     gesso_buffer out;
     must(v2 ? gesso_update_merge_v2(list, n, &out, NULL, NULL) : gesso_update_merge_v1(list, n, &out, NULL, NULL));
-    round_stop();
-    len = out.len;
-    if (i == count - 1)
-      digest_more(out.data, len);
-    gesso_buffer_free(&out);
+    len = round_made(&out, i == count - 1);
   }
-  stop_rounds(live);
-  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  stop_made(len);
   free(list);
 }
 
@@ -450,14 +457,9 @@ static void cut(struct input in, gesso_buffer have, bool v2)
     round_start();
     gesso_buffer out;
     must(v2 ? gesso_update_diff_v2(all_of(in), view(have), &out, NULL) : gesso_update_diff_v1(all_of(in), view(have), &out, NULL));
-    round_stop();
-    len = out.len;
-    if (i == ROUNDS - 1)
-      digest_more(out.data, len);
-    gesso_buffer_free(&out);
+    len = round_made(&out, i == ROUNDS - 1);
   }
-  stop_rounds(live);
-  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  stop_made(len);
   gesso_buffer_free(&have);
 }
 
@@ -469,14 +471,9 @@ static void vector_of(struct input in)
     round_start();
     gesso_buffer out;
     must(gesso_update_state_vector_v1(all_of(in), &out, NULL));
-    round_stop();
-    len = out.len;
-    if (i == ROUNDS - 1)
-      digest_more(out.data, len);
-    gesso_buffer_free(&out);
+    len = round_made(&out, i == ROUNDS - 1);
   }
-  stop_rounds(live);
-  printf(", \"bytes\": %zu, \"digest\": %" PRIu32 "}\n", len, digest);
+  stop_made(len);
 }
 
 /* --- floors --- */

@@ -165,6 +165,18 @@ static void apply_one(YDoc *doc, YTransaction *txn, gesso_bytes update, bool v2)
     p_ytransaction_commit(own);
 }
 
+static void finish_users(YDoc *docs[2], Branch *text[2], YSubscription *subs[2], struct log log[2])
+{
+  printf(", \"length\": %" PRIu32 "}\n", length_of(docs[0], text[0]));
+  for (int i = 0; i < 2; i++) {
+    p_yunobserve(subs[i]);
+    p_ydoc_destroy(docs[i]);
+    for (size_t k = 0; k < log[i].n; k++)
+      free((void *)(uintptr_t)log[i].v[k].data);
+    free(log[i].v);
+  }
+}
+
 static void two_users(struct input in)
 {
   uint32_t count = next_u32(&in);
@@ -189,14 +201,7 @@ static void two_users(struct input in)
     for (size_t k = 0; k < log[i].n; k++)
       apply_one(docs[1 - i], NULL, log[i].v[k], false);
   stop();
-  printf(", \"length\": %" PRIu32 "}\n", length_of(docs[0], text[0]));
-  for (int i = 0; i < 2; i++) {
-    p_yunobserve(subs[i]);
-    p_ydoc_destroy(docs[i]);
-    for (size_t k = 0; k < log[i].n; k++)
-      free((void *)(uintptr_t)log[i].v[k].data);
-    free(log[i].v);
-  }
+  finish_users(docs, text, subs, log);
 }
 
 /* The same as both_users of engine.c. */
@@ -230,14 +235,7 @@ static void both_users(struct input in)
   for (int i = 0; i < 2; i++)
     apply_one(docs[i], NULL, log[1 - i].v[log[1 - i].n - 1], false);
   stop();
-  printf(", \"length\": %" PRIu32 "}\n", length_of(docs[0], text[0]));
-  for (int i = 0; i < 2; i++) {
-    p_yunobserve(subs[i]);
-    p_ydoc_destroy(docs[i]);
-    for (size_t k = 0; k < log[i].n; k++)
-      free((void *)(uintptr_t)log[i].v[k].data);
-    free(log[i].v);
-  }
+  finish_users(docs, text, subs, log);
 }
 
 static void apply(struct input in, bool fold)

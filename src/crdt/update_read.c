@@ -260,9 +260,11 @@ static inline __attribute__((always_inline)) bool id_at(const uint8_t **p, gesso
 /* Reads a key at *p and goes on; up to `limit` can be read. */
 static inline bool key_at(const uint8_t **p, const uint8_t *limit, gesso_doc *doc, lately *l, uint32_t *key)
 {
+  if (limit - *p < 9)
+    return false;
   uint32_t len = **p;
   gesso_bytes text = { *p + 1, len };
-  if (len >= 0x80 || (size_t)(limit - *p) < GS_MAX(len, 8) + 1)
+  if (len >= 0x80 || (size_t)(limit - *p) < (size_t)len + 1)
     return false;
   *p += 1 + len;
   uint64_t bytes = 0;

@@ -1,3 +1,4 @@
+#include "gesso/persistence.h"
 #include "store/sqlite_backend.h"
 #include "store/migrate.h"
 
@@ -14,6 +15,7 @@
   "FROM boards b LEFT JOIN board_states s ON s.board_id = b.board_id "
 
 /* What a damaged or forged row has instead of a name is nothing to hand out: callers rely on names. */
+_Static_assert(GESSO_BOARD_NAME_MAX == 512, "the names that IS_NAME lets through");
 #define IS_NAME(column)                                                                   \
   "typeof(" column ") = 'text' AND length(CAST(" column " AS BLOB)) BETWEEN 1 AND 512 " \
   "AND instr(" column ", char(0)) = 0 "

@@ -56,6 +56,44 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* One struct of client 1, whose root's name or whose key is the last there is, behind `filler` letters of another. */
+static gs_buf cut_behind_name(bool keyed, size_t len, size_t filler)
+{
+  static const uint8_t other[] = { 1, 9, 0, 4, 1, 1, 't' }, own[] = { 1, 1, 0, 0x28, 1 };
+  gs_buf b = gs_buf_make(NULL);
+  gs_write_varuint(&b, filler > 0 ? 2 : 1);
+  if (filler > 0) {
+    gs_buf_write(&b, other, sizeof other);
+    gs_write_varuint(&b, filler);
+    while (filler-- > 0)
+      gs_buf_put(&b, 'x');
+  }
+  gs_buf_write(&b, own, sizeof own);
+  if (keyed)
+    gs_buf_puts(&b, "\001r");
+  gs_write_varuint(&b, len);
+  while (len-- > 0)
+    gs_buf_put(&b, 'k');
+  assert_int_equal(b.err, GESSO_OK);
+  return b;
+}
+
+static void names_at_the_very_end_are_not_read_past(void **state)
+{
+  (void)state;
+  for (size_t len = 0; len < 128; len++)
+    for (int i = 0; i < 4; i++) {
+      gs_buf b = cut_behind_name(i % 2 != 0, len, i / 2 * 700);
+      uint8_t *exact = malloc(b.b.len); /* so that a read past the end is seen */
+      memcpy(exact, b.b.data, b.b.len);
+      gesso_doc *doc = doc_of(2);
+      assert_int_equal(gesso_doc_apply_v1(doc, (gesso_bytes){ exact, b.b.len }, NULL), GESSO_E_TRUNCATED);
+      gesso_doc_destroy(doc);
+      free(exact);
+      gs_buf_finish(&b);
+    }
+}
+
 struct faulty {
   unsigned long calls, fail_at;
   size_t live, peak;
@@ -504,6 +542,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
+    cmocka_unit_test(names_at_the_very_end_are_not_read_past),
     cmocka_unit_test(every_allocation_failure_changes_nothing),
     cmocka_unit_test(huge_clocks_lengths_and_counts_are_limits),
     cmocka_unit_test(root_types_without_number),
