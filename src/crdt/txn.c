@@ -405,7 +405,8 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     update = gs_observe_room(doc);
     if (changed(doc))
       gs_write_txn(doc, &update);
-    st = update.err;
+    if (update.err != GESSO_OK)
+      st = update.err;
   } else if ((update_out != NULL || d != NULL) && (s = write_updates(doc, d, &cleaned, update_out)) != GESSO_OK) {
     st = s;
   }
