@@ -213,7 +213,8 @@ static void put_run(const gesso_doc *doc, gs_writer *w, const gs_item *run, uint
 typedef struct stretch {
   uint32_t n, nclients, nlefts, nrights, nunits, nlens;
   uint8_t infos[GS_CHUNK_MAX];
-  uint32_t clients[2 * GS_CHUNK_MAX + 1], lefts[GS_CHUNK_MAX], rights[GS_CHUNK_MAX], lens[GS_CHUNK_MAX];
+  /* The last struct's own ids are put behind its parent's, too, and do not count then. */
+  uint32_t clients[2 * GS_CHUNK_MAX + 1], lefts[GS_CHUNK_MAX + 1], rights[GS_CHUNK_MAX], lens[GS_CHUNK_MAX];
   uint32_t units[3 * GS_CHUNK_MAX]; /* of strings: a root's name, a key and a content are the most that one struct has */
 } stretch;
 

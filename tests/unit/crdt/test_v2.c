@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include "gesso/update.h"
+#include "wire/writer.h"
 
 #define NO_BYTES ((gesso_bytes){ NULL, 0 })
 
@@ -202,11 +203,41 @@ static void short_memory_leaves_the_document_alone(void **state)
   gesso_buffer_free(&first);
 }
 
+/* One item between two characters and n - 1 keys of a map in a map: as many structs as a chunk takes, each of which
+ * names an id. */
+static void a_full_chunk_of_ids_is_written_as_it_is(void **state)
+{
+  (void)state;
+  static const uint8_t before[] = { 2, 2, 9, 0, 0x04, 1, 1, 't', 3, 'x', 'y', 'z', 0x27, 1, 1, 'm', 1, 'n', 1 };
+  static const uint8_t between[] = { 5, 0, 0xc4, 9, 0, 9, 1, 1, 'q' };
+  static const uint32_t sizes[] = { 8, 255, 256, 257, 512 };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    gs_buf b = gs_buf_make(NULL);
+    gs_buf_write(&b, before, sizeof before);
+    gs_write_varuint(&b, sizes[i]);
+    gs_buf_write(&b, between, sizeof between);
+    for (uint32_t k = 1; k < sizes[i]; k++) {
+      const uint8_t in_map[] = { 0x28, 0, 9, 3, 2, (uint8_t)('A' + k / 64), (uint8_t)('0' + k % 64), 1, 125, 1 };
+      gs_buf_write(&b, in_map, sizeof in_map);
+    }
+    gs_buf_put(&b, 0);
+    assert_int_equal(b.err, GESSO_OK);
+    gesso_doc *a = doc_of(1), *other = doc_of(2);
+    apply(a, gs_buf_bytes(&b));
+    apply(other, gs_buf_bytes(&b));
+    same_document(a, other);
+    gesso_doc_destroy(a);
+    gesso_doc_destroy(other);
+    gs_buf_finish(&b);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_waits_is_kept_and_comes_in_later),
     cmocka_unit_test(a_diff_begins_in_the_middle),
+    cmocka_unit_test(a_full_chunk_of_ids_is_written_as_it_is),
     cmocka_unit_test(half_a_character_arrives_as_its_replacement),
     cmocka_unit_test(every_truncation_leaves_the_document_alone),
     cmocka_unit_test(short_memory_leaves_the_document_alone),
