@@ -236,9 +236,10 @@ static bool equal(gesso_doc *a, gesso_doc *b)
   bool same = true;
   gesso_buffer *all[] = { map, log, vector };
   for (int i = 0; i < 3; i++) {
-    same = same && all[i][0].len == all[i][1].len && memcmp(all[i][0].data, all[i][1].data, all[i][0].len) == 0;
-    gesso_buffer_free(&all[i][0]);
-    gesso_buffer_free(&all[i][1]);
+    gesso_buffer *x = &all[i][0], *y = &all[i][1]; /* both without data when nobody has met yet */
+    same = same && x->len == y->len && (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
+    gesso_buffer_free(x);
+    gesso_buffer_free(y);
   }
   return same;
 }
