@@ -8,6 +8,7 @@
  * The first byte chooses the longest body (1, 2) and whether control bytes stand for whole pieces of
  * requests (4), so that a mutation of one byte changes the structure; the next two seed the cuts. */
 #include "fuzz.h"
+#include "base/escape.h"
 #include "net/http.h"
 
 #ifdef FUZZ_WITH_HTTP_PARSER
@@ -77,7 +78,7 @@ static void put_head(gs_buf *out, const gs_http_parser *hp)
     gs_buf_printf(out, "=%d", status);
   }
   gs_buf text = gs_buf_make(NULL);
-  if (gs_http_unescape(&text, req->path, false))
+  if (gs_unescape(&text, req->path, false))
     FUZZ_CHECK(text.b.len <= req->path.len && (text.b.len == 0 || memchr(text.b.data, 0, text.b.len) == NULL));
   gs_buf_finish(&text);
   (void)gs_http_query_get(req->query, "a");

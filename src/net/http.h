@@ -70,11 +70,6 @@ bool gs_http_list_has(gesso_bytes list, const char *token);
 /* ASCII case-insensitive comparison. */
 bool gs_http_is(gesso_bytes s, const char *text);
 
-/* Percent-decodes `s` onto `out`; with `plus`, '+' is a space as forms send it. A '%' that begins no escape
- * stands for itself, as in URLs of browsers. False, with nothing promised about `out`, for a decoded NUL. The
- * result need not be UTF-8. */
-GESSO_MUST_USE bool gs_http_unescape(gs_buf *out, gesso_bytes s, bool plus);
-
 /* The value of `key` in a query string, undecoded; data NULL when it is not there. */
 gesso_bytes gs_http_query_get(gesso_bytes query, const char *key);
 

@@ -41,13 +41,4 @@ static inline uint8_t gs_http_lower(uint8_t c)
   return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 0x20) : c;
 }
 
-/* -1 for anything but a hexadecimal digit */
-static inline int gs_http_hex(uint8_t c)
-{
-  if ((uint8_t)(c - '0') < 10)
-    return c - '0';
-  uint8_t low = (uint8_t)(c | 0x20);
-  return (uint8_t)(low - 'a') < 6 ? low - 'a' + 10 : -1;
-}
-
 #endif

@@ -1,6 +1,7 @@
 /* The request parser. The head is collected line by line in one buffer, and each line is checked as
  * soon as its LF is there; the body follows in another. Offsets instead of pointers until the head
  * is complete, because the buffer moves while it grows. */
+#include "base/escape.h"
 #include "net/http.h"
 #include "net/http_chars.h"
 
@@ -382,7 +383,7 @@ static gs_http_event chunk_byte(gs_http_parser *hp, uint8_t c)
 {
   switch (hp->state) {
   case ST_CHUNK_SIZE: {
-    int digit = gs_http_hex(c);
+    int digit = gs_hex_digit(c);
     if (digit >= 0) {
       if (hp->chunk_digits == CHUNK_DIGITS_MAX)
         return fail(hp, 400, "malformed chunk size");

@@ -61,25 +61,6 @@ bool gs_http_list_has(gesso_bytes list, const char *token)
   return false;
 }
 
-bool gs_http_unescape(gs_buf *out, gesso_bytes s, bool plus)
-{
-  if (!gs_buf_room(out, s.len))
-    return false;
-  for (size_t i = 0; i < s.len; i++) {
-    uint8_t c = s.data[i];
-    if (c == '%' && s.len - i > 2 && gs_http_hex(s.data[i + 1]) >= 0 && gs_http_hex(s.data[i + 2]) >= 0) {
-      c = (uint8_t)(gs_http_hex(s.data[i + 1]) << 4 | gs_http_hex(s.data[i + 2]));
-      if (c == 0)
-        return false;
-      i += 2;
-    } else if (c == '+' && plus) {
-      c = ' ';
-    }
-    gs_buf_put(out, c);
-  }
-  return out->err == GESSO_OK;
-}
-
 gesso_bytes gs_http_query_get(gesso_bytes query, const char *key)
 {
   size_t key_len = strlen(key);

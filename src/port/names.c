@@ -1,5 +1,6 @@
 #include "port/names.h"
 
+#include "base/escape.h"
 #include "wire/utf8.h"
 
 /* Files get an ending, and while they are written one more; file systems take 255 bytes. */
@@ -38,11 +39,6 @@ static int digit(uint8_t c)
   return -1;
 }
 
-static int any_digit(uint8_t c)
-{
-  return digit(c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 'A') : c);
-}
-
 bool gs_port_decode_name(gesso_bytes encoded, gs_buf *out)
 {
   size_t begin = out->b.len;
@@ -68,18 +64,9 @@ void gs_port_path_name(gesso_bytes path, gs_buf *out)
 {
   size_t begin = out->b.len;
   bool ok = true;
-  for (size_t i = 0; i < path.len && ok; i++) {
-    uint8_t c = path.data[i];
-    int high = c == '%' && path.len - i > 2 ? any_digit(path.data[i + 1]) : -1;
-    int low = high >= 0 ? any_digit(path.data[i + 2]) : -1;
-    ok = c > ' ' && c <= '~';
-    if (low >= 0) {
-      c = (uint8_t)(high << 4 | low);
-      ok = c != 0;
-      i += 2;
-    }
-    gs_buf_put(out, c);
-  }
+  for (size_t i = 0; i < path.len && ok; i++)
+    ok = path.data[i] > ' ' && path.data[i] <= '~';
+  ok = ok && gs_unescape(out, path, false);
   gesso_bytes name = { out->b.data + begin, out->b.len - begin };
   if (out->err == GESSO_OK && (!ok || gs_utf8_invalid_at(name) != name.len)) {
     out->b.len = begin;

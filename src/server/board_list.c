@@ -2,6 +2,8 @@
  * It is read from the room when the board is in memory, else from a cache that is valid for as long
  * as the board has not changed, else from the stored board. */
 #include "server/api.h"
+
+#include "base/escape.h"
 #include "server/limits.h"
 #include "server/room.h"
 
@@ -269,7 +271,7 @@ void gs_api_list(gs_api *api, gs_conn *conn, const gs_http_request *req)
 {
   gs_buf after = gs_buf_make(NULL);
   gesso_bytes raw = gs_http_query_get(req->query, "after");
-  if (raw.data != NULL && !gs_http_unescape(&after, raw, true)) {
+  if (raw.data != NULL && !gs_unescape(&after, raw, true)) {
     gs_buf_finish(&after);
     gs_api_error(api, conn, 400, "`after` is not an id");
     return;

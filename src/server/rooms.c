@@ -1,5 +1,6 @@
 #include "server/rooms.h"
 
+#include "base/escape.h"
 #include "base/seed.h"
 #include "net/http.h"
 #include "server/limits.h"
@@ -121,7 +122,7 @@ void gs_rooms_finish(gs_rooms *rooms)
 bool gs_rooms_name(gesso_bytes address, gs_buf *out)
 {
   size_t at = out->b.len;
-  if (!gs_http_unescape(out, address, false))
+  if (!gs_unescape(out, address, false))
     return false;
   gesso_bytes name = { out->b.data + at, out->b.len - at };
   return name.len != 0 && name.len <= GESSO_BOARD_NAME_MAX && gs_utf8_invalid_at(name) == name.len;

@@ -2,6 +2,7 @@
  * vector is fed whole, byte by byte and in every split in two, and must give the same transcript. */
 #include "net_test.h"
 
+#include "base/escape.h"
 #include "net/http.h"
 
 #include <stdio.h>
@@ -404,7 +405,7 @@ static void escapes_are_decoded_or_refused(void **state)
     for (int plus = 0; plus < 2; plus++) {
       gs_buf out = gs_buf_make(NULL);
       const char *want = plus ? vectors[i].form : vectors[i].plain;
-      assert_int_equal(gs_http_unescape(&out, bytes_of(vectors[i].in), plus), want != NULL);
+      assert_int_equal(gs_unescape(&out, bytes_of(vectors[i].in), plus), want != NULL);
       if (want != NULL)
         assert_bytes(gs_buf_bytes(&out), bytes_of(want));
       gs_buf_finish(&out);
