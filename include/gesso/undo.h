@@ -5,7 +5,8 @@
  * one document.
  *
  * What was deleted and may come back is kept from garbage collection. What comes back is new content with new
- * ids, as other clients see it too; a shared type that comes back is a new type, with a new gesso_type.
+ * ids, as other clients see it too; a shared type that comes back is a new type, with a new gesso_type. As in Yjs
+ * a step that takes back part of a nested type which came back itself can take along the element behind it.
  *
  * Threads: those of the document. Ownership: the caller's; a manager that outlives its document has empty
  * stacks and answers CLOSED.

@@ -34,6 +34,15 @@ static inline bool gs_buf_room(gs_buf *buf, size_t more)
   return gs_buf_grow(buf, more);
 }
 
+/* The same, where it is likely that so many come: nobody counts on it, and no error is latched. */
+static inline void gs_buf_expect(gs_buf *buf, size_t more)
+{
+  gesso_status was = buf->err;
+  if (gs_buf_room(buf, more))
+    GS_POISON_AFTER(buf->b.data, buf->b.len, buf->b.capacity);
+  buf->err = was;
+}
+
 static inline void gs_buf_put(gs_buf *buf, uint8_t byte)
 {
   if (gs_buf_room(buf, 1))

@@ -15,7 +15,7 @@
 #ifdef GS_POISONED
 #include <sanitizer/asan_interface.h>
 #define GS_RED_ZONE 16u   /* bytes between two parts of a block */
-#define GS_EXACT_MAX 512u /* arrays that take no more bytes have no room to spare */
+#define GS_EXACT_MAX 16384u /* arrays that take no more bytes have no room to spare */
 #define GS_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
 #define GS_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
 #else

@@ -5,6 +5,7 @@
 #include "crdt/integrate.h"
 #include "crdt/pending.h"
 #include "crdt/plan.h"
+#include "crdt/seq.h"
 
 #include <assert.h>
 
@@ -12,6 +13,13 @@ enum {
   SCRATCH_MAX = 16, /* arrays of that many elements are not kept; a power of two */
   SMALL = 512       /* bytes of an update that is copied */
 };
+
+/* Structs and deletions for which position indexes are dropped: so many, and more than that part of what is there. */
+#ifndef GS_RUNS_SMALL
+enum { INDEX_DROP_MIN = 256, INDEX_DROP_PART = 8 };
+#else
+enum { INDEX_DROP_MIN = 4, INDEX_DROP_PART = 8 };
+#endif
 
 static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32_t offset)
 {
@@ -31,9 +39,14 @@ static void set_content(gesso_doc *doc, gs_item *it, gesso_bytes content, uint32
 
 /* Free places are taken first, and the one where it was staged is free then: a document that gets many small updates
  * must not grow past what it holds. What finders know stays where it is. */
-static gs_ix place_for(gesso_doc *doc, gs_ix staged)
+static inline bool staged_stay(const gesso_doc *doc)
 {
-  if (doc->free_item == 0 || doc->nfinders > 0)
+  return doc->free_item == 0 || doc->nfinders > 0;
+}
+
+static inline gs_ix place_for(gesso_doc *doc, gs_ix staged)
+{
+  if (staged_stay(doc))
     return staged;
   gs_ix ix = gs_item_new_reserved(doc);
   doc->items[ix] = doc->items[staged];
@@ -62,12 +75,14 @@ typedef struct parent_seen {
 } parent_seen;
 
 /* The slot of a struct that spells its parent out; 0: the parent was collected. */
-static inline uint32_t slot_in_parent(gesso_doc *doc, const gs_item *in, parent_seen *seen)
+static inline __attribute__((always_inline)) uint32_t slot_in_parent(gesso_doc *doc, const gs_item *in, parent_seen *seen)
 {
   if (in->left != 0)
     return gs_slot_of_reserved(doc, gs_root_reserved(doc, in->left), in->slot);
   if (!gs_id_eq(in->origin, seen->id)) {
-    const gs_item *holder = &doc->items[gs_struct_of(doc, in->origin)];
+    uint32_t client = in->origin.client;
+    bool last = in->origin.clock + 1 == doc->clients[client].clock;
+    const gs_item *holder = &doc->items[last ? gs_struct_last(doc, client) : gs_struct_of(doc, in->origin)];
     if (gs_kind(holder) != GS_TYPE)
       return 0;
     *seen = (parent_seen){ in->origin, holder->c.type };
@@ -99,6 +114,40 @@ static inline bool find_neighbours(gesso_doc *doc, const gs_item *it, uint32_t c
   return next == 0 ? it->right_origin.client == 0 : begins_at(&doc->items[next], it->right_origin);
 }
 
+/* Integrates the first value of a key, of which a new map has one after the other. False, and nothing has changed: it is
+ * for integrate_usual. */
+static inline bool integrate_first(gesso_doc *doc, const gs_update *up, gs_ix ix, parent_seen *seen)
+{
+  enum { USUAL = 1u << GS_STRING | 1u << GS_ANY | 1u << GS_TYPE };
+  gs_item *it = &doc->items[ix];
+  uint32_t head = it->head, client = head >> GS_CLIENT_SHIFT, key = it->slot;
+  unsigned kind = head & GS_KIND_MASK;
+  if ((head & (GS_IN_PARENT | GS_IN_KNOWN)) != GS_IN_PARENT || key == 0 || (USUAL >> kind & 1) == 0 ||
+      doc->clients[client].clock != it->clock || !staged_stay(doc))
+    return false;
+  uint32_t slot_ix = slot_in_parent(doc, it, seen);
+  gs_slot *slot = &doc->slots[slot_ix];
+  if (slot_ix == 0 || slot->head != 0)
+    return false;
+  const gesso_bytes content = gs_in_content(doc, up, ix);
+  gs_txn_touch_reserved(doc, client);
+  it->head = head & ~(uint32_t)(GS_IN_PARENT | GS_IN_MADE);
+  it->origin = (gs_id){ 0, 0 };
+  it->left = it->right = 0;
+  it->slot = slot_ix;
+  slot->head = slot->tail = ix;
+  if (kind == GS_TYPE)
+    it->c.type = gs_type_new_reserved(doc, it->c.bytes, it->c.at, ix);
+  else
+    gs_content_set_reserved(doc, it, content);
+  gs_structs_append_reserved(doc, client, ix);
+  const gs_type *type = &doc->types[slot->type];
+  gs_txn_changed(doc, slot->type, key);
+  if (type->item != 0 && gs_is_deleted(&doc->items[type->item]))
+    gs_item_delete(doc, ix);
+  return true;
+}
+
 /* Integrates a struct for which that is a matter of links. False, and nothing has changed: it is for integrate_in. */
 static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix, parent_seen *seen)
 {
@@ -128,6 +177,55 @@ static inline bool integrate_usual(gesso_doc *doc, const gs_update *up, gs_ix ix
   else if (kind != GS_DELETED)
     gs_content_set_reserved(doc, it, content);
   gs_integrate_behind(doc, ix, slot, left);
+  return true;
+}
+
+/* Whether the last structs of a client are so many staged ones which stand from `first` on, each the last of its key
+ * and no value. */
+static bool end_keys(const gesso_doc *doc, uint32_t client, gs_ix first, uint32_t n)
+{
+  const gs_client *c = &doc->clients[client];
+  const gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks - 1];
+  if (ch->n < n)
+    return false;
+  const gs_ix *v = gs_chunk_v(doc, ch) + ch->n - n;
+  for (uint32_t i = 0; i < n; i++) {
+    const gs_item *it = &doc->items[first + i];
+    if (v[i] != first + i || it->right != 0 || !gs_is_deleted(it) || gs_kind(it) == GS_GC || doc->slots[it->slot].key == 0)
+      return false;
+  }
+  return true;
+}
+
+/* Integrates n staged structs that are alike (gs_update_note_alike). False, and nothing has changed: the first of them
+ * is not for here. */
+static bool integrate_alike(gesso_doc *doc, gs_ix first, uint32_t n)
+{
+  const gs_item *in = &doc->items[first];
+  uint32_t client = gs_client_of(in), clock = in->clock, apart = gs_alike_apart(in);
+  if (doc->clients[client].clock != clock || !staged_stay(doc) || doc->clients[client].nchunks == 0 ||
+      !end_keys(doc, client, first - apart, apart))
+    return false;
+  gs_txn_touch_reserved(doc, client);
+  for (gs_ix ix = first; ix < first + n; ix++) {
+    gs_item *it = &doc->items[ix], *left = it - apart;
+    assert(left->right == 0);
+    left->right = ix;
+    it->left = ix - apart;
+    it->right = 0;
+    it->slot = left->slot;
+    it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;
+  }
+  gs_structs_append_row_reserved(doc, client, first, n);
+  doc->ndeleted += n;
+  gs_txn_deleted(doc, first, clock, n);
+  doc->txn.ngone = GS_TXN_FEW + 1; /* not all of them are in `gone` */
+  for (gs_ix ix = first; ix < first + GS_MIN(n, apart); ix++) {
+    const gs_slot *slot = &doc->slots[doc->items[ix].slot];
+    gs_txn_changed(doc, slot->type, slot->key);
+  }
+  for (gs_ix ix = first + n - GS_MIN(n, apart); ix < first + n; ix++)
+    doc->slots[doc->items[ix].slot].tail = ix;
   return true;
 }
 
@@ -215,7 +313,9 @@ static void wait_for_kept_copy(gs_plan *p, uint32_t client)
 static uint32_t past_deleted(const gesso_doc *doc, uint32_t client, uint32_t at, uint32_t end)
 {
   gs_ix ix = gs_finder_look(doc, (gs_id){ client, at });
-  for (; ix != 0 && at < end && ix < doc->nitems; ix++) {
+  /* Past its last one there may be some that were passed by, and are no items: GS_IN_PARENT would look like deleted. */
+  gs_ix last = ix != 0 ? doc->finders[doc->clients[client].finder].last : 0;
+  for (; ix != 0 && at < end && ix <= last; ix++) {
     const gs_item *it = &doc->items[ix];
     if (gs_client_of(it) != client || it->clock > at || it->clock + it->len <= at || it->clock >= doc->clients[client].clock ||
         !gs_is_deleted(it))
@@ -247,9 +347,8 @@ static void delete_all(gs_plan *p)
       if (end > state)
         gs_pending_add_delete_reserved(doc, (gs_range){ client, state, end - state });
     }
-    while (doc->clients[client].pending > 0 && (node = gs_ptree_from(&doc->pending->structs, client, 0)) != 0 &&
-           doc->pending->structs.v[node].clock + doc->pending->structs.v[node].len <= state)
-      gs_pending_remove(doc, node);
+    if (doc->clients[client].pending > 0)
+      gs_pending_remove_known(doc, client);
   }
 }
 
@@ -271,15 +370,41 @@ static void put_aside(gs_plan *p)
   }
 }
 
+/* An update that brings much for what is there: position indexes are made anew later, if anybody asks, which costs less
+ * than to tell them of each struct. */
+static void drop_indexes(const gs_plan *p)
+{
+  gesso_doc *doc = p->doc;
+  size_t n = p->up.dels.n;
+  for (uint32_t i = 0; i < p->nrows; i++)
+    n += p->rows[i].end - p->rows[i].first;
+  if (doc->leaf_of == NULL || n < INDEX_DROP_MIN || n < doc->nstructs / INDEX_DROP_PART)
+    return;
+  for (uint32_t t = 1; t < doc->ntypes; t++)
+    gs_seq_drop(doc, t);
+}
+
 static void execute(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
   parent_seen seen = { { 0, 0 }, 0 };
+  drop_indexes(p);
   /* Crowds want to know of each. */
   for (uint32_t i = 0; i < p->nrows; i++)
-    for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++)
-      if (doc->ncrowds > 0 || !integrate_usual(doc, &p->up, ix, &seen))
+    for (gs_ix ix = p->rows[i].first; ix < p->rows[i].end; ix++) {
+      uint32_t alike = gs_update_alike(doc, ix, p->rows[i].end);
+      if (alike > 0) {
+        doc->items[ix].c.at = 0;
+        if (doc->ncrowds == 0 && integrate_alike(doc, ix, alike)) {
+          ix += alike - 1;
+          continue;
+        }
+        if (alike > 1)
+          doc->items[ix + 1].c.at = alike - 1; /* that one may be */
+      }
+      if (doc->ncrowds > 0 || (!integrate_first(doc, &p->up, ix, &seen) && !integrate_usual(doc, &p->up, ix, &seen)))
         integrate_in(doc, &p->up, ix, &seen);
+    }
   delete_all(p);
   gs_finders_stop(doc);
   put_aside(p);

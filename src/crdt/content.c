@@ -24,11 +24,8 @@ bool gs_text_reserve(gesso_doc *doc, size_t bytes)
 static void set_inline(gs_item *it, gesso_bytes bytes)
 {
   it->head = (it->head & ~(uint32_t)GS_ITEM_SLACK) | GS_ITEM_INLINE;
-  uint8_t tmp[8] = { 0 };
-  if (bytes.len > 0)
-    memcpy(tmp, bytes.data, bytes.len);
-  tmp[7] = (uint8_t)bytes.len;
-  memcpy(it->c.in, tmp, 8);
+  uint64_t few = gs_few_bytes(bytes);
+  memcpy(it->c.in, &few, sizeof it->c.in);
 }
 
 void gs_content_set_reserved(gesso_doc *doc, gs_item *it, gesso_bytes bytes)

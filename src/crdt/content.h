@@ -20,6 +20,32 @@
 
 #define GS_INLINE_MAX 7
 
+/* Up to 7 bytes as they stand in an item: zeros behind them, and their number in the last of eight. */
+static inline uint64_t gs_few_bytes(gesso_bytes s)
+{
+  const uint8_t *p = s.data;
+  size_t n = s.len;
+  uint64_t w = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (n >= 4) { /* some are taken twice, where the two overlap */
+    uint32_t front, back;
+    memcpy(&front, p, 4);
+    memcpy(&back, p + n - 4, 4);
+    w = front | (uint64_t)back << 8 * (n - 4);
+  } else if (n > 0) {
+    w = (uint64_t)p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+  }
+  return w | (uint64_t)n << 56;
+#else
+  uint8_t bytes[8] = { 0 };
+  if (n > 0)
+    memcpy(bytes, p, n);
+  bytes[GS_INLINE_MAX] = (uint8_t)n;
+  memcpy(&w, bytes, 8);
+  return w;
+#endif
+}
+
 static inline gesso_bytes gs_content(const gesso_doc *doc, const gs_item *it)
 {
   if (it->head & GS_ITEM_INLINE)

@@ -30,7 +30,9 @@ static void link_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix, uint32_t at,
   gs_structs_insert_reserved(doc, gs_client_of(l), pos, right_ix);
   if (gs_is_deleted(l))
     doc->ndeleted++;
-  gs_txn_mergeable(doc, gs_client_of(l), r->clock);
+  if ((l->head & GS_ITEM_DELNOW) != 0) /* nobody noted the piece */
+    doc->txn.ngone = GS_TXN_FEW + 1;
+  gs_txn_mergeable(doc, right_ix);
 }
 
 static void index_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
@@ -38,6 +40,24 @@ static void index_cut(gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
   const gs_slot *slot = &doc->slots[doc->items[left_ix].slot];
   if (slot->key == 0)
     gs_seq_cut(doc, slot->type, left_ix, right_ix);
+}
+
+/* Shares the content of an item that stands in it, whose first bytes stay. */
+static void share_inline(gs_item *it, gs_item *rest, size_t bytes)
+{
+  static const uint8_t ones[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+  uint8_t all[16] = { 0 };
+  uint64_t stays, mask;
+  uint8_t n = it->c.in[7];
+  memcpy(all, it->c.in, 7);
+  memcpy(rest->c.in, all + bytes, 8);
+  rest->c.in[7] = (uint8_t)(n - bytes);
+  memcpy(&stays, all, 8);
+  memcpy(&mask, ones + 8 - bytes, 8);
+  stays &= mask;
+  memcpy(it->c.in, &stays, 8);
+  it->c.in[7] = (uint8_t)bytes;
+  rest->head |= GS_ITEM_INLINE;
 }
 
 static void take_inline(gesso_doc *doc, gs_item *it, const uint8_t *bytes, size_t n)
@@ -87,8 +107,7 @@ static gs_ix cut(gesso_doc *doc, gs_ix ix, uint32_t at, gs_pos pos)
     gesso_bytes all = gs_content(doc, it);
     size_t rest = all.len - bytes;
     if (it->head & GS_ITEM_INLINE) {
-      take_inline(doc, r, all.data + bytes, rest);
-      take_inline(doc, it, all.data, bytes);
+      share_inline(it, r, bytes);
     } else {
       gs_item was = *it;
       gs_content_drop(doc, it); /* counts all of it as garbage; what is still used is taken off below */
@@ -110,6 +129,11 @@ static gs_ix cut(gesso_doc *doc, gs_ix ix, uint32_t at, gs_pos pos)
   }
   index_cut(doc, ix, right_ix);
   return right_ix;
+}
+
+gs_ix gs_cut_at(gesso_doc *doc, gs_ix ix, uint32_t at)
+{
+  return cut(doc, ix, at, gs_structs_place(doc, ix));
 }
 
 gs_ix gs_clean_start(gesso_doc *doc, gs_id id)

@@ -15,7 +15,7 @@ static void mark_deleted(gesso_doc *doc, gs_ix ix)
     doc->types[slot->type].length -= it->len;
     gs_seq_resized(doc, slot->type, ix);
   }
-  gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
+  gs_txn_deleted(doc, ix, it->clock, it->len);
   gs_txn_changed(doc, slot->type, slot->key);
   if (gs_kind(it) == GS_DOC) {
     gs_subdoc_deleted(doc);
@@ -73,7 +73,7 @@ void gs_item_delete(gesso_doc *doc, gs_ix ix)
         continue;
       }
     } else if (it->clock < gs_before(doc, gs_client_of(it))) {
-      gs_txn_mergeable(doc, gs_client_of(it), it->clock); /* a gc range soon, and may merge then */
+      gs_txn_mergeable(doc, child); /* a gc range soon, and may merge then */
     }
     child = next_child(doc, child);
   }

@@ -50,16 +50,16 @@ static void keep_room(gs_observers *o, gesso_buffer *update)
   }
 }
 
-gs_buf gs_observe_room(gesso_doc *doc)
+/* Field by field, here and in gs_observe_call_only: what was just written in small pieces is slow to read in large ones. */
+void gs_observe_room(gesso_doc *doc, gs_buf *out)
 {
-  gs_buf buf = gs_buf_make(doc->mem.inner);
   gesso_buffer *room = &doc->observers->room;
-  if (room->data != NULL) {
-    buf.b = *room;
-    gs_buf_clear(&buf);
-    room->data = NULL;
-  }
-  return buf;
+  out->b.data = room->data;
+  out->b.capacity = room->data != NULL ? room->capacity : 0;
+  out->b.alloc = doc->mem.inner;
+  out->max = 0;
+  gs_buf_clear(out);
+  room->data = NULL;
 }
 
 static void delivery_finish(gesso_doc *doc, gs_delivery *d)
@@ -352,8 +352,14 @@ void gs_observe_call_only(gesso_doc *doc, gs_buf *update, bool local)
     sub->fn.update(sub->ctx, doc, bytes, (gesso_bytes){ NULL, 0 }, local);
     o->delivering = false;
   }
-  gesso_buffer room = gs_buf_take(update);
-  keep_room(o, &room);
+  if (o->room.data == NULL && update->b.capacity <= ROOM_MAX) {
+    GS_POISON_AFTER(update->b.data, update->b.capacity, update->b.capacity);
+    o->room.data = update->b.data;
+    o->room.capacity = update->b.capacity;
+    o->room.alloc = update->b.alloc;
+  } else {
+    gs_buf_finish(update);
+  }
   if (o->queue != NULL)
     gs_observe_deliver(doc);
 }

@@ -127,7 +127,7 @@ void gesso_doc_destroy(gesso_doc *doc)
   gs_free(al, doc->key_text, doc->key_text_cap);
   gs_text_forget_blocks(doc);
   gs_free(al, doc->text, doc->text_cap);
-  gs_free(al, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
+  gs_forget_deleted(doc);
   gs_free(al, doc->weak.v, doc->weak.cap * sizeof *doc->weak.v);
   gs_free(al, doc->leaf_of, doc->leaf_of_cap * sizeof *doc->leaf_of);
   gs_free(al, doc->redone, doc->redone_cap * sizeof *doc->redone);

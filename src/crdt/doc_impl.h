@@ -126,6 +126,7 @@ typedef struct gs_type {
   bool fmt_listed;     /* is in txn.formatted */
   uint8_t few;         /* its keys, up to GS_MAP_SMALL */
   bool hashed;         /* its map slots are in slot_hash */
+  uint16_t keys;       /* bits of the keys that it has slots for, see gs_key_bit */
   struct gs_seq *index; /* position index, made by the first edit or look-up by position */
 } gs_type;
 
@@ -211,6 +212,14 @@ typedef struct gs_weak_list {
   uint32_t n, cap, seen;
 } gs_weak_list;
 
+/* A cut: the id of what was cut off, and where that is unless it merged. */
+typedef struct gs_cut {
+  gs_id id;
+  gs_ix ix;
+} gs_cut;
+
+enum { GS_TXN_FEW = 24 };
+
 typedef struct gs_txn {
   uint32_t depth;
   uint32_t epoch;
@@ -224,7 +233,9 @@ typedef struct gs_txn {
   uint32_t ntouched, touched_cap;
   gs_ranges dels;  /* what was deleted, in order of deletion */
   uint32_t ndel_clients;
-  gs_id *merge;    /* splits that may merge again (Yjs: _mergeStructs) */
+  uint32_t ngone;  /* more than GS_TXN_FEW: gone[] does not have all items of dels */
+  gs_ix gone[GS_TXN_FEW];
+  gs_cut *merge;   /* splits that may merge again (Yjs: _mergeStructs) */
   uint32_t nmerge, merge_cap;
   uint32_t *formatted; /* text types with formats that changed and may need them cleaned */
   uint32_t nformatted, formatted_cap;
@@ -240,7 +251,10 @@ typedef struct gs_finder_word {
 typedef struct gs_finder {
   uint32_t client;
   uint32_t base; /* the first clock it is for */
-  uint32_t n, filled;
+  gs_ix last;    /* the last struct that was put in; 0: none */
+  uint32_t end;  /* past its clocks */
+  bool closed;   /* no more are put in */
+  uint32_t n, filled, cap;
   gs_finder_word *v;
 } gs_finder;
 
@@ -294,6 +308,7 @@ struct gesso_doc {
   uint32_t nstructs, ndeleted; /* a run counts as one; npacked are the others in runs */
   uint32_t npacked, nruns;
   uint32_t runs_forbidden;
+  bool keyed;  /* some slot is one of a map's key */
   bool astral; /* some string has a character outside the BMP: a split may cut a surrogate pair */
 
   gs_client *clients;
@@ -316,6 +331,7 @@ struct gesso_doc {
   uint32_t slot_runs_cap;
   uint32_t *slot_hash; /* of the maps that are not small */
   uint32_t slot_hash_cap;
+  uint32_t slot_keys;  /* no key from that one on ever had a slot */
 
   gs_key *keys;
   uint32_t nkeys, keys_cap;
@@ -346,6 +362,9 @@ struct gesso_doc {
 
   gs_ranges deleted; /* all deleted clocks, found by the first encode after one was deleted */
   bool deleted_known;
+  bool deleted_asked;    /* its v1 bytes were written since it is known */
+  uint8_t *deleted_v1;   /* kept when they are asked for again: who comes back mostly misses nothing else */
+  uint32_t deleted_v1_len;
 
   struct gs_pending *pending;
   gs_txn txn;
@@ -468,6 +487,11 @@ uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key);
 /* The slot for a key of a map, or for the sequence (key 0). */
 uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key);
 uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key);
+/* Keys that come one after the other, as those of an object do when it is first seen, have bits of their own. */
+static inline unsigned gs_key_bit(uint32_t key)
+{
+  return 1u << key % 16;
+}
 /* Whether the document's cap allows the hash that so many new slots may want, and so many bytes: a map without it is
  * slow, and nobody is to bring that about by filling the document. */
 bool gs_slot_hash_allowed(const gesso_doc *doc, size_t slots, size_t besides);
@@ -501,9 +525,14 @@ static inline void gs_txn_changed(gesso_doc *doc, uint32_t type, uint32_t key)
     gs_txn_note_changed(doc, type, key);
 }
 void gs_txn_note_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len);
-static inline void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32_t len)
+/* So many clocks of the item were deleted now, which stand at that clock. */
+static inline void gs_txn_deleted(gesso_doc *doc, gs_ix ix, uint32_t clock, uint32_t len)
 {
   gs_ranges *d = &doc->txn.dels;
+  uint32_t client = gs_client_of(&doc->items[ix]);
+  if (doc->txn.ngone < GS_TXN_FEW)
+    doc->txn.gone[doc->txn.ngone] = ix;
+  doc->txn.ngone += doc->txn.ngone <= GS_TXN_FEW;
   gs_range *last = d->n > 0 ? &d->v[d->n - 1] : NULL;
   doc->deleted_known = false;
   if (last != NULL && last->client == client && last->clock + last->len == clock)
@@ -511,7 +540,8 @@ static inline void gs_txn_deleted(gesso_doc *doc, uint32_t client, uint32_t cloc
   else
     gs_txn_note_deleted(doc, client, clock, len);
 }
-void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock);
+/* It was cut off, or may merge for another reason. */
+void gs_txn_mergeable(gesso_doc *doc, gs_ix ix);
 static inline uint32_t gs_before(const gesso_doc *doc, uint32_t client)
 {
   const gs_client *c = &doc->clients[client];
@@ -524,6 +554,6 @@ GESSO_MUST_USE gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
 /* --- ranges.c --- */
 
 /* Sorts by client index and clock, and joins what touches or overlaps. */
-void gs_ranges_normalise(gs_ranges *r);
+void gs_ranges_normalise(const gesso_allocator *alloc, gs_ranges *r);
 
 #endif

@@ -137,7 +137,7 @@ void gs_place_go_reserved(gesso_doc *doc, gesso_type type, gs_place p, gs_ix *le
   }
   const gs_item *it = &doc->items[p.item];
   if (p.end < it->len) {
-    *right = gs_clean_start(doc, (gs_id){ gs_client_of(it), it->clock + p.end });
+    *right = gs_cut_at(doc, p.item, p.end);
     *left = doc->items[*right].left;
   } else {
     *left = p.item;

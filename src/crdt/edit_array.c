@@ -130,7 +130,7 @@ static bool backspace(gesso_doc *doc, gesso_type type, gs_place from, uint32_t c
   gone->origin.clock -= count;
   doc->types[type].length -= count;
   gs_seq_resized(doc, type, from.item);
-  gs_txn_deleted(doc, client, gone->clock, count);
+  gs_txn_deleted(doc, it->right, gone->clock, count);
   return true;
 }
 
@@ -152,20 +152,27 @@ gesso_status gesso_array_remove(gesso_doc *doc, gesso_type array, uint64_t index
     return st;
   if (backspace(doc, array, from, (uint32_t)count))
     return gesso_doc_commit(doc, NULL);
-  gs_id first = { gs_client_of(&doc->items[from.item]), doc->items[from.item].clock + from.end };
-  uint32_t cut_from = from.end > 0 ? first.client : 0, cut_to = gs_place_cut_client(doc, to);
-  st = gs_edit_reserve(doc, 0, 0, 0, cut_from, 2);
-  if (st == GESSO_OK && cut_to != cut_from)
+  uint32_t cut_from = from.end > 0 ? gs_client_of(&doc->items[from.item]) : 0, cut_to = gs_place_cut_client(doc, to);
+  st = gs_edit_reserve(doc, 0, 0, 0, cut_from != 0 ? cut_from : cut_to, 2);
+  if (st == GESSO_OK && cut_from != 0 && cut_to != 0 && cut_to != cut_from)
     st = gs_edit_reserve(doc, 0, 0, 0, cut_to, 2);
   if (st != GESSO_OK)
     return st;
   gs_edit_begin(doc);
-  gs_ix left, end;
+  gs_ix left, right;
   /* The far end first: the near cut then leaves the left part's place as it is. */
-  gs_place_go_reserved(doc, array, to, &left, &end);
-  for (gs_ix i = cut_from != 0 ? gs_clean_start(doc, first) : from.item; i != end; i = doc->items[i].right)
-    if (gs_is_visible(&doc->items[i]))
-      gs_item_delete(doc, i);
+  gs_place_go_reserved(doc, array, to, &left, &right);
+  gs_ix ix = from.item;
+  if (from.end > 0) /* the far cut may have been through a character that the near one goes through, too */
+    ix = from.end < doc->items[ix].len ? gs_cut_at(doc, ix, from.end) : doc->items[ix].right;
+  for (uint32_t more = (uint32_t)count;;) {
+    more -= gs_visible_len(&doc->items[ix]);
+    if (gs_is_visible(&doc->items[ix]))
+      gs_item_delete(doc, ix);
+    if (more == 0)
+      break;
+    ix = gs_seq_next(doc, array, ix);
+  }
   return gesso_doc_commit(doc, NULL);
 }
 

@@ -20,9 +20,25 @@ static void start(gesso_doc *doc, uint32_t client)
   gs_finder_word *v = gs_alloc_zero(doc->alloc, n * sizeof *v);
   if (v == NULL)
     return;
-  doc->finders[at] = (gs_finder){ .client = client, .base = c->clock, .n = n, .v = v };
+  doc->finders[at] = (gs_finder){ .client = client, .base = c->clock, .end = c->clock, .n = n, .cap = n, .v = v };
   doc->nfinders = at + 1;
   c->finder = at;
+}
+
+/* Notes that one struct begins at each of n clocks from that one on. */
+static inline void note(gs_finder *f, uint32_t clock, uint32_t n, gs_ix ix)
+{
+  for (uint32_t at = clock - f->base; n > 0;) {
+    uint32_t word = at / 64, bits = GS_MIN(n, 64 - at % 64);
+    for (; f->filled < word; f->v[++f->filled].before = ix - 1)
+      ;
+    if (f->v[word].begins == 0)
+      f->v[word].before = ix - 1;
+    f->v[word].begins |= (bits < 64 ? ((uint64_t)1 << bits) - 1 : UINT64_MAX) << at % 64;
+    at += bits;
+    ix += bits;
+    n -= bits;
+  }
 }
 
 /* The structs of one client among those of a row. */
@@ -30,17 +46,42 @@ static gs_ix add(gesso_doc *doc, gs_ix ix, gs_ix end, uint32_t client)
 {
   uint32_t finder = doc->clients[client].finder;
   gs_finder *f = finder != 0 ? &doc->finders[finder] : NULL;
+  uint32_t one_ago = 0, two_ago = 0; /* where those begin; 0: what was before is not known */
+  bool known = false;
   for (; ix < end && gs_client_of(&doc->items[ix]) == client; ix++) {
-    const gs_item *it = &doc->items[ix];
-    /* Of what is there in part or as a whole the document has items. */
-    if (f == NULL || it->clock < f->base || (it->head & GS_IN_KNOWN) != 0)
+    gs_item *it = &doc->items[ix];
+    if (f == NULL || f->closed || (it->head & GS_IN_KNOWN) != 0)
       continue;
-    uint32_t at = it->clock - f->base, word = at / 64;
-    for (; f->filled < word; f->v[++f->filled].before = ix - 1)
-      ;
-    if (f->v[word].begins == 0)
-      f->v[word].before = ix - 1;
-    f->v[word].begins |= (uint64_t)1 << at % 64;
+    bool first = f->last == 0, partly = first && it->clock < f->base;
+    /* Counting leads to a struct only where they stand one after the other, and begin where the one before ends. With
+     * others among them, of which there may be copies that are passed by, the finder is at its end. */
+    if ((!first && ix != f->last + 1) || (!partly && it->clock != f->end)) {
+      f->closed = true;
+      f->n = f->filled + 1;
+      continue;
+    }
+    f->last = ix;
+    f->end = it->clock + it->len;
+    if (partly)
+      continue; /* of what is there in part the document has an item */
+    uint32_t alike = gs_update_alike(doc, ix, end);
+    if (alike > 2) { /* of those origins nobody asks */
+      note(f, it->clock, alike, ix);
+      f->last = ix += alike - 1;
+      f->end += alike - 1;
+      one_ago = f->end - 1;
+      two_ago = f->end - 2;
+      known = true;
+      continue;
+    }
+    note(f, it->clock, 1, ix);
+    /* Shapes are dragged by x and y, and each value is put behind the one before it: that is near. */
+    uint32_t behind = it->origin.clock + 1;
+    if ((behind == one_ago || behind == two_ago) && it->origin.client == client && (it->head & GS_IN_PARENT) == 0)
+      it->left = ix - (behind == one_ago ? 2 : 3);
+    two_ago = one_ago;
+    one_ago = known ? it->clock : 0;
+    known = true;
   }
   return ix;
 }
@@ -48,6 +89,9 @@ static gs_ix add(gesso_doc *doc, gs_ix ix, gs_ix end, uint32_t client)
 void gs_finders_start(gs_plan *p)
 {
   gesso_doc *doc = p->doc;
+  /* Where everything is near they would be asked for little, and cost more than that. */
+  if (p->up.near && p->up.end == p->up.own_end)
+    return;
   for (uint32_t i = 0; i < p->ninvolved; i++)
     if (doc->clients[p->involved[i]].appends >= WORTH_IT)
       start(doc, p->involved[i]);
@@ -68,7 +112,7 @@ void gs_finders_free(gesso_doc *doc)
   for (uint32_t i = 1; i < doc->nfinders; i++) {
     gs_finder *f = &doc->finders[i];
     doc->clients[f->client].finder = 0;
-    gs_free(doc->alloc, f->v, f->n * sizeof *f->v);
+    gs_free(doc->alloc, f->v, f->cap * sizeof *f->v);
   }
   gs_free(doc->alloc, doc->finders, doc->finders_cap * sizeof *doc->finders);
   doc->finders = NULL;

@@ -322,7 +322,7 @@ void gs_format_cleanup(gesso_doc *doc, const gs_ranges *deleted)
         }
         t->work_next = listed;
         full[nfull++] = type;
-      } else {
+      } else if (doc->slots[it->slot].key == 0) { /* of a key at most one is live; and others may be packed */
         contextless_gap(doc, ix);
       }
     } while (gs_pos_next(doc, r.client, &p));

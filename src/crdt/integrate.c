@@ -24,6 +24,14 @@ typedef struct scan {
   bool inside; /* right hangs off a sibling */
 } scan;
 
+/* What has the origin of an item that has one: mostly what is before it. */
+static const gs_item *origin_of(const gesso_doc *doc, const gs_item *it)
+{
+  if (it->left != 0 && it->left != GS_PACKED && gs_id_eq(it->origin, gs_last_id(&doc->items[it->left])))
+    return &doc->items[it->left];
+  return &doc->items[gs_struct_of(doc, it->origin)];
+}
+
 static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right, gs_ix first, scan *found)
 {
   uint64_t self_client = doc->clients[gs_client_of(self)].id;
@@ -40,7 +48,7 @@ static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right
       else if (gs_id_eq(self->right_origin, it->right_origin))
         break;
     } else if (it->origin.client != 0) {
-      const gs_item *base = &doc->items[gs_struct_of(doc, it->origin)];
+      const gs_item *base = origin_of(doc, it);
       if ((base->head & GS_ITEM_BEFORE) == 0)
         break;
       settled = (base->head & GS_ITEM_RIVAL) == 0;
@@ -60,7 +68,7 @@ static gs_ix settle(gesso_doc *doc, const gs_item *self, gs_ix left, gs_ix right
     o = it->right;
   }
   if (o != 0 && o == right && !gs_id_eq(self->origin, doc->items[o].origin) && doc->items[o].origin.client != 0)
-    found->inside = (doc->items[gs_struct_of(doc, doc->items[o].origin)].head & GS_ITEM_BEFORE) != 0;
+    found->inside = (origin_of(doc, &doc->items[o])->head & GS_ITEM_BEFORE) != 0;
   for (gs_ix i = first; i != 0; i = doc->items[i].right) {
     doc->items[i].head &= ~(uint32_t)(GS_ITEM_BEFORE | GS_ITEM_RIVAL);
     if (i == o)

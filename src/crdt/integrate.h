@@ -33,7 +33,7 @@ static inline void gs_integrate_behind(gesso_doc *doc, gs_ix ix, uint32_t slot_i
   if (kind == GS_DELETED) {
     it->head |= GS_ITEM_DELETED | GS_ITEM_DELNOW;
     doc->ndeleted++;
-    gs_txn_deleted(doc, gs_client_of(it), it->clock, it->len);
+    gs_txn_deleted(doc, ix, it->clock, it->len);
   } else if (kind == GS_FORMAT) {
     doc->types[type].has_formatting = true;
   } else if (kind == GS_TYPE) {

@@ -1,4 +1,5 @@
 /* The pool of items. */
+#include "base/poison.h"
 #include "crdt/doc_impl.h"
 
 #include <assert.h>
@@ -8,6 +9,8 @@ bool gs_items_room(gesso_doc *doc, size_t n, size_t most)
   size_t need = (size_t)doc->nitems + n;
   if (need > doc->items_cap) {
     size_t want = (size_t)doc->items_cap + doc->items_cap / (doc->items_cap < 1024 ? 2 : 4);
+    if (need * sizeof(gs_item) <= GS_EXACT_MAX)
+      want = need;
     want = GS_MAX(need, GS_MIN(want, doc->nitems + GS_MAX(most, doc->nitems / 8)));
     gs_item *p = want < UINT32_MAX
                    ? gs_resize(doc->alloc, doc->items, doc->items_cap * sizeof *p, want * sizeof *p)

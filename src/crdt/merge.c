@@ -3,7 +3,7 @@
 #include "crdt/ops.h"
 #include "crdt/seq.h"
 
-static bool mergeable(const gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
+bool gs_mergeable(const gesso_doc *doc, gs_ix left_ix, gs_ix right_ix)
 {
   const gs_item *l = &doc->items[left_ix], *r = &doc->items[right_ix];
   unsigned kind = gs_kind(l);
@@ -24,7 +24,7 @@ uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p)
   gs_pos first = *p, before = *p;
   uint32_t run = 0;
   while (gs_pos_prev(doc, client, &before) &&
-         mergeable(doc, gs_struct_at(doc, client, before), gs_struct_at(doc, client, first))) {
+         gs_mergeable(doc, gs_struct_at(doc, client, before), gs_struct_at(doc, client, first))) {
     first = before;
     run++;
   }
@@ -43,7 +43,7 @@ uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p)
     }
     if (gs_kind(l) != GS_GC) {
       gs_slot *slot = &doc->slots[l->slot];
-      bool indexed = slot->key == 0 && doc->types[slot->type].index != NULL;
+      bool indexed = slot->key == 0 && doc->types[slot->type].index != NULL, shown = gs_is_visible(r);
       if (indexed)
         gs_seq_removed(doc, slot->type, right_ix);
       l->right = r->right;
@@ -52,7 +52,7 @@ uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p)
       else if (l->right != GS_PACKED)
         doc->items[l->right].left = left_ix;
       l->len += r->len;
-      if (indexed)
+      if (indexed && shown)
         gs_seq_resized(doc, slot->type, left_ix);
     } else {
       l->len += r->len;

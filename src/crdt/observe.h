@@ -168,7 +168,7 @@ static inline bool gs_observe_only_update(const gesso_doc *doc)
 /* `update`, which it takes, is empty when nothing changed, or latched why there is none. */
 void gs_observe_call_only(gesso_doc *doc, gs_buf *update, bool local);
 /* A buffer for the next v1 update, used by one after the other. */
-gs_buf gs_observe_room(gesso_doc *doc);
+void gs_observe_room(gesso_doc *doc, gs_buf *out);
 
 static inline bool gs_observes(const gesso_doc *doc, gs_sub_kind kind)
 {

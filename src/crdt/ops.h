@@ -18,6 +18,9 @@ gs_ix gs_clean_start(gesso_doc *doc, gs_id id);
 /* Cuts so that a struct ends with id, and returns it (Yjs: getItemCleanEnd). */
 gs_ix gs_clean_end(gesso_doc *doc, gs_id id);
 
+/* Cuts an item after `at` elements, 0 < at < len, and returns the piece behind. */
+gs_ix gs_cut_at(gesso_doc *doc, gs_ix ix, uint32_t at);
+
 /* Deletes a live item and, if it holds a type, everything in it (Yjs: Item.delete). */
 void gs_item_delete(gesso_doc *doc, gs_ix ix);
 /* Deletes what is live in the clocks at .. end of a client. end <= the client's clock. */
@@ -32,6 +35,8 @@ static inline bool gs_may_merge(const gesso_doc *doc, gs_ix left, gs_ix right)
   return ((l->head ^ r->head) & (GS_KIND_MASK | GS_ITEM_DELETED)) == 0 && (l->right == right || gs_kind(l) == GS_GC);
 }
 
+/* Whether two neighbours in clocks may become one struct. */
+bool gs_mergeable(const gesso_doc *doc, gs_ix left, gs_ix right);
 /* Merges the struct at *p into its left neighbours as far as possible. *p then names the struct that
  * holds it. Returns how many were merged (Yjs: tryToMergeWithLefts). */
 uint32_t gs_merge_lefts(gesso_doc *doc, uint32_t client, gs_pos *p);

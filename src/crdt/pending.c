@@ -140,7 +140,7 @@ void gs_pending_decode(gesso_doc *doc, const gs_pnode *node, gs_item *out)
   gs_reader rd = gs_reader_of((gesso_bytes){ doc->pending->bytes + node->at, node->bytes });
   gs_read_struct(&rd, doc, node->client, node->clock, out);
   assert(rd.err == GESSO_OK && out->len == node->len);
-  if (gs_kind(out) != GS_TYPE)
+  if (gs_kind(out) != GS_TYPE && out->c.bytes > 0)
     out->c.at += node->at;
 }
 
@@ -158,6 +158,15 @@ void gs_pending_remove(gesso_doc *doc, uint32_t node)
   p->garbage += nd.bytes;
   gs_ptree_remove(&p->structs, nd.client, nd.clock);
   doc->clients[nd.client].pending--;
+}
+
+void gs_pending_remove_known(gesso_doc *doc, uint32_t client)
+{
+  const gs_client *c = &doc->clients[client];
+  const gs_ptree *t = &doc->pending->structs;
+  for (uint32_t node; c->pending > 0 && (node = gs_ptree_from(t, client, 0)) != 0 &&
+                      t->v[node].clock + t->v[node].len <= c->clock;)
+    gs_pending_remove(doc, node);
 }
 
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r)

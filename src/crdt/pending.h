@@ -56,6 +56,8 @@ typedef struct gs_merge_order {
 void gs_pending_merge_reserved(gesso_doc *doc, const gs_item *in, uint32_t n, const uint8_t *late,
                                gs_merge_order *order);
 void gs_pending_remove(gesso_doc *doc, uint32_t node);
+/* All of a client's that the document has by now. */
+void gs_pending_remove_known(gesso_doc *doc, uint32_t client);
 void gs_pending_add_delete_reserved(gesso_doc *doc, gs_range r);
 /* Gathers the bytes when most of them are garbage. */
 void gs_pending_tidy(gesso_doc *doc);

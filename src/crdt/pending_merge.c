@@ -33,8 +33,8 @@ static void replace_reserved(gesso_doc *doc, const gs_item *in, const uint8_t *l
 {
   gs_pending *p = doc->pending;
   uint32_t client = gs_client_of(in);
-  uint32_t before = gs_ptree_before(&p->structs, client, in->clock);
-  if (before != 0 && node_end(&p->structs, before) >= in_end(in) && p->structs.v[before].clock < in->clock)
+  uint32_t before = in->clock > 0 ? gs_ptree_before(&p->structs, client, in->clock - 1) : 0;
+  if (before != 0 && node_end(&p->structs, before) >= in_end(in))
     return;
   for (uint32_t next; (next = gs_ptree_from(&p->structs, client, in->clock)) != 0;) {
     if (p->structs.v[next].clock == in->clock && node_end(&p->structs, next) > run_end)

@@ -181,13 +181,29 @@ static void plan_row(gs_plan *p, uint32_t client)
   gesso_doc *doc = p->doc;
   gs_client *c = &doc->clients[client];
   gs_ix ix = c->in_first;
-  if (c->waiters != 0 || (c->pending > 0 && !p->update_only))
+  if (c->pending > 0 && !p->update_only)
     return;
+  uint32_t wanted = UINT32_MAX; /* the first clock for which somebody does */
+  for (uint32_t w = c->waiters; w != 0; w = doc->clients[w].wait_next)
+    wanted = GS_MIN(wanted, doc->clients[w].wait_clock);
+  if (wanted < c->sim)
+    return; /* it came by an edit of ours, and nobody told who waits */
+  if (p->up.alone && wanted == UINT32_MAX && ix < c->in_end && doc->items[ix].clock == c->sim) {
+    const gs_item *last = &doc->items[c->in_end - 1];
+    c->sim = last->clock + last->len;
+    ix = c->in_end;
+  }
   for (; ix < c->in_end; ix++) {
     const gs_item *in = &doc->items[ix];
-    if (in->clock != c->sim || !is_there(p, client, in->origin) || !is_there(p, client, in->right_origin))
+    if (in->clock != c->sim || in->len > wanted - c->sim || !is_there(p, client, in->origin) ||
+        !is_there(p, client, in->right_origin))
       break;
     c->sim += in->len;
+    uint32_t alike = gs_update_alike(doc, ix, c->in_end);
+    if (alike > 1 && alike - 1 <= wanted - c->sim) {
+      c->sim += alike - 1;
+      ix += alike - 1;
+    }
   }
   if (ix == c->in_first)
     return;

@@ -138,6 +138,8 @@ static inline void gs_writer_begin(gs_writer *w, uint64_t client, uint64_t clock
 }
 
 void gs_writer_open(gs_writer *w, const gesso_allocator *al, bool v2);
+/* v2: about so many structs and so many bytes of text will come; room for their columns is made once. */
+void gs_writer_expect(gs_writer *w, size_t structs, size_t text);
 /* The record without its first `offset` elements. What is left of half a character is, with `replace`,
  * U+FFFD for good (Yjs: splice), else half a character again (Yjs: write). */
 void gs_writer_put(gs_writer *w, const gs_record *rec, uint64_t offset, bool replace);

@@ -367,6 +367,18 @@ void gs_writer_open(gs_writer *w, const gesso_allocator *al, bool v2)
   gs_buf_put(&w->rest, 0); /* for the number of blocks, which mostly is one byte */
 }
 
+void gs_writer_expect(gs_writer *w, size_t structs, size_t text)
+{
+  gs_columns_out *c = w->columns;
+  /* What a struct of a text takes. Where it takes less, memory that nobody touches costs nothing. */
+  gs_buf_expect(&c->lefts.buf, structs * 4);
+  gs_buf_expect(&c->rights.buf, structs * 4);
+  gs_buf_expect(&c->infos.buf, structs * 2);
+  gs_buf_expect(&c->lens.buf, structs * 2);
+  gs_buf_expect(&c->strings.lens.buf, structs * 2);
+  gs_buf_expect(&c->strings.text, structs * 2 + text);
+}
+
 /* Puts a number before what was written from `at` on. */
 static void insert_number(gs_buf *buf, size_t at, uint64_t n)
 {

@@ -125,12 +125,12 @@ const gs_item *gs_walk_next(gs_walk *w)
 
 /* --- packing --- */
 
-static bool packable(const gesso_doc *doc, gs_ix ix)
+/* Whether it may be packed if its slot has a key. */
+static inline bool packable(const gesso_doc *doc, gs_ix ix)
 {
   const gs_item *it = &doc->items[ix];
-  if ((it->head & ((1u << GS_CLIENT_SHIFT) - 1)) != (GS_ITEM_DELETED | GS_DELETED))
-    return false;
-  return doc->slots[it->slot].key != 0 && it->right != 0 && gs_redone(doc, ix).client == 0;
+  return (it->head & ((1u << GS_CLIENT_SHIFT) - 1)) == (GS_ITEM_DELETED | GS_DELETED) && it->right != 0 &&
+         gs_redone(doc, ix).client == 0;
 }
 
 /* Whether the two, neighbours in clocks, follow each other in their chain too: they may become one item yet. */
@@ -141,13 +141,16 @@ static bool may_merge(const gesso_doc *doc, gs_ix left, gs_ix right)
          gs_id_eq(l->right_origin, r->right_origin);
 }
 
+/* The structs of a run to be. */
 typedef struct table {
   uint32_t n;
   uint32_t slot[GS_RUN_SLOTS];
-  uint8_t of[RUN_MAX]; /* the slot of each struct */
+  uint16_t last[GS_RUN_SLOTS]; /* the last struct of the slot so far */
+  uint8_t of[RUN_MAX];         /* the slot of each struct */
+  uint16_t next[RUN_MAX];      /* the next struct of the slot, if it is the right neighbour; or 0 */
 } table;
 
-static uint32_t slot_in(const table *t, uint32_t slot)
+static inline uint32_t slot_in(const table *t, uint32_t slot)
 {
   for (uint32_t i = t->n; i-- > 0;)
     if (t->slot[i] == slot)
@@ -155,16 +158,17 @@ static uint32_t slot_in(const table *t, uint32_t slot)
   return GS_RUN_SLOTS;
 }
 
+static gs_id id_of_link(const gesso_doc *doc, gs_ix ix, bool end)
+{
+  if (ix == 0 || ix == GS_PACKED)
+    return (gs_id){ ix, 0 };
+  return end ? gs_last_id(&doc->items[ix]) : (gs_id){ gs_client_of(&doc->items[ix]), doc->items[ix].clock };
+}
+
 static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const table *t, gs_buf *out)
 {
   gs_id last[GS_RUN_SLOTS] = { { 0, 0 } };
-  gs_ix after[GS_RUN_SLOTS] = { 0 };
-  bool next[RUN_MAX];
-  for (uint32_t i = n; i-- > 0;) {
-    uint32_t s = t->of[i];
-    next[i] = after[s] != 0 && doc->items[v[i]].right == after[s];
-    after[s] = v[i];
-  }
+  uint32_t expected[GS_RUN_SLOTS] = { 0 }; /* the right neighbour of the last one, if it is in here */
   gs_write_varuint(out, t->n);
   for (uint32_t i = 0; i < t->n; i++) {
     gs_ix run = gs_slot_run(doc, t->slot[i]);
@@ -174,18 +178,17 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
   for (uint32_t i = 0; i < n; i++) {
     const gs_item *it = &doc->items[v[i]];
     uint32_t s = t->of[i];
-    gs_id left = { it->left, 0 }, right = { it->right, 0 };
-    if (it->left != 0 && it->left != GS_PACKED)
-      left = gs_last_id(&doc->items[it->left]);
-    if (it->right != GS_PACKED)
-      right = (gs_id){ gs_client_of(&doc->items[it->right]), doc->items[it->right].clock };
-    uint8_t bits = (uint8_t)s;
-    bits |= gs_id_eq(it->origin, last[s]) ? 0 : ORIGIN;
-    bits |= gs_id_eq(left, it->origin) ? 0 : LEFT;
-    bits |= next[i] ? 0 : RIGHT;
-    bits |= it->len == 1 && it->right_origin.client == 0 ? 0 : MORE;
-    gs_buf_put(out, bits);
+    bool follows = gs_id_eq(it->origin, last[s]), behind = i > 0 && expected[s] == i;
+    expected[s] = t->next[i] < n ? t->next[i] : 0;
     last[s] = gs_last_id(it);
+    unsigned bits = s | (follows ? 0 : ORIGIN) | (expected[s] != 0 ? 0 : RIGHT);
+    bits |= it->len == 1 && it->right_origin.client == 0 ? 0 : MORE;
+    gs_id left = it->origin;
+    if (!behind || !follows) {
+      left = id_of_link(doc, it->left, true);
+      bits |= gs_id_eq(left, it->origin) ? 0 : LEFT;
+    }
+    gs_buf_put(out, (uint8_t)bits);
     if ((bits & ~SLOT) == 0)
       continue;
     if (bits & ORIGIN)
@@ -193,7 +196,7 @@ static void describe(const gesso_doc *doc, const gs_ix *v, uint32_t n, const tab
     if (bits & LEFT)
       write_id(out, left);
     if (bits & RIGHT)
-      write_id(out, right);
+      write_id(out, id_of_link(doc, it->right, false));
     if (bits & MORE) {
       gs_write_varuint(out, it->len);
       write_id(out, it->right_origin);
@@ -209,15 +212,18 @@ static bool pack(gesso_doc *doc, gs_chunk *ch, uint32_t at, uint32_t n, const ta
   describe(doc, v, n, t, buf);
   if (buf->err != GESSO_OK || !gs_text_reserve(doc, buf->b.len) || !gs_slot_runs_reserve(doc))
     return false;
-  uint32_t len = 0;
+  uint32_t len = 0, expected[GS_RUN_SLOTS] = { 0 };
   for (uint32_t i = 0; i < n; i++) {
     const gs_item *it = &doc->items[v[i]];
+    uint32_t s = t->of[i];
+    bool behind = i > 0 && expected[s] == i; /* links from one to another in here go with them */
+    expected[s] = t->next[i] < n ? t->next[i] : 0;
     len += it->len;
-    if (it->left == 0)
+    if (!behind && it->left == 0)
       doc->slots[it->slot].head = GS_PACKED;
-    else if (it->left != GS_PACKED)
+    else if (!behind && it->left != GS_PACKED)
       doc->items[it->left].right = GS_PACKED;
-    if (it->right != GS_PACKED)
+    if (expected[s] == 0 && it->right != GS_PACKED)
       doc->items[it->right].left = GS_PACKED;
   }
   for (uint32_t i = 1; i < n; i++)
@@ -247,11 +253,15 @@ static uint32_t stretch(const gesso_doc *doc, const gs_ix *v, uint32_t at, uint3
       break;
     uint32_t s = slot_in(t, it->slot);
     if (s == GS_RUN_SLOTS) {
-      if (t->n == GS_RUN_SLOTS || n >= RUN_NEXT)
+      if (t->n == GS_RUN_SLOTS || n >= RUN_NEXT || doc->slots[it->slot].key == 0)
         break;
       s = t->n;
       t->slot[t->n++] = it->slot;
+    } else if (it->left == v[at + t->last[s]]) {
+      t->next[t->last[s]] = (uint16_t)n;
     }
+    t->last[s] = (uint16_t)n;
+    t->next[n] = 0;
     t->of[n++] = (uint8_t)s;
   }
   return n;
@@ -265,7 +275,7 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client)
   for (uint32_t i = 0; i < GS_RUNS_KEEP_LAST; i++)
     if (!gs_pos_prev(doc, client, &end))
       return;
-  bool more = true;
+  bool more = doc->ndeleted - doc->nruns >= RUN_MIN; /* else nothing can be packed */
   uint32_t first = p.chunk;
   gs_buf buf = gs_buf_make(doc->alloc);
   for (; more && p.chunk <= end.chunk; p = (gs_pos){ p.chunk + 1, 0 }) {
@@ -491,11 +501,18 @@ bool gs_runs_unpack_type(gesso_doc *doc, uint32_t type)
   return ok;
 }
 
-bool gs_runs_forbid(gesso_doc *doc)
+bool gs_runs_unpack_all(gesso_doc *doc)
 {
   for (uint32_t i = 1; doc->nruns > 0 && i < doc->nitems; i++)
     if (gs_kind(&doc->items[i]) == GS_RUN && !gs_runs_unpack(doc, i))
       return false;
+  return true;
+}
+
+bool gs_runs_forbid(gesso_doc *doc)
+{
+  if (!gs_runs_unpack_all(doc))
+    return false;
   doc->runs_forbidden++;
   return true;
 }
@@ -555,8 +572,9 @@ void gs_items_compact(gesso_doc *doc)
   for (uint32_t i = 1; i < doc->ntypes; i++)
     doc->types[i].item = to[doc->types[i].item];
   for (uint32_t i = 1; i < doc->nclients; i++) {
-    const gs_chunk *row = gs_chunks_of(doc, &doc->clients[i]);
-    for (uint32_t k = 0; k < doc->clients[i].nchunks; k++)
+    uint32_t nchunks = doc->clients[i].nchunks;
+    const gs_chunk *row = nchunks > 0 ? gs_chunks_of(doc, &doc->clients[i]) : NULL;
+    for (uint32_t k = 0; k < nchunks; k++)
       for (uint32_t j = 0; j < row[k].n; j++)
         gs_chunk_v(doc, &row[k])[j] = to[gs_chunk_v(doc, &row[k])[j]];
   }

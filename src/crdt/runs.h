@@ -35,7 +35,7 @@ void gs_runs_pack_now(gesso_doc *doc, uint32_t client);
 static inline void gs_runs_pack(gesso_doc *doc, uint32_t client)
 {
   const gs_client *c = &doc->clients[client];
-  if (doc->runs_forbidden == 0 && c->clock - c->packed_at >= GS_RUNS_EVERY &&
+  if (doc->runs_forbidden == 0 && doc->keyed && c->clock - c->packed_at >= GS_RUNS_EVERY &&
       (c->nchunks > 1 || gs_chunks_of(doc, c)->n > GS_RUNS_KEEP_LAST))
     gs_runs_pack_now(doc, client);
 }
@@ -46,6 +46,8 @@ GESSO_MUST_USE bool gs_runs_unpack_slot(gesso_doc *doc, uint32_t slot);
 GESSO_MUST_USE bool gs_runs_unpack(gesso_doc *doc, gs_ix run);
 /* The same for everything in a type and in the types inside it. */
 GESSO_MUST_USE bool gs_runs_unpack_type(gesso_doc *doc, uint32_t type);
+/* The same for everything. */
+GESSO_MUST_USE bool gs_runs_unpack_all(gesso_doc *doc);
 /* Unpacks everything, and nothing is packed any more until gs_runs_allow: for those who walk chains at any time.
  * Calls nest. */
 GESSO_MUST_USE bool gs_runs_forbid(gesso_doc *doc);

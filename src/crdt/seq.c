@@ -1,20 +1,17 @@
 #include "crdt/seq.h"
 #include "crdt/content.h"
+#include "crdt/lanes.h"
 
 #include <assert.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-#define FAN 32u
+#define FAN 32u /* as many as lanes.h looks at */
 
 typedef struct node {
   uint32_t parent;
   uint16_t n;
   uint16_t leaf;
   uint32_t child[FAN]; /* items in a leaf, nodes above */
-  uint32_t len[FAN];   /* visible length of each */
+  uint32_t len[FAN];   /* visible length of each, and zeros */
 } node;
 
 typedef uint32_t widths[FAN];
@@ -29,6 +26,7 @@ typedef struct extent {
 typedef struct cursor {
   uint32_t leaf; /* 0: nowhere */
   uint32_t at;   /* a child of it, or past the last */
+  uint32_t last; /* the one that changed last, or is about to, as far as is known */
   uint32_t start;      /* index at which that child begins */
   uint32_t first, end; /* indexes of the leaf */
   bool placed;         /* the three are known; otherwise first == end */
@@ -100,23 +98,8 @@ static extent total(const gs_seq *s, uint32_t ix)
 
 static uint32_t place_of(const node *nd, uint32_t child)
 {
-  uint32_t i = 0;
-#if defined(__SSE2__)
   /* It is there, so what is left behind the last child from before is not what is found. */
-  const __m128i want = _mm_set1_epi32((int)child);
-  for (; i < FAN; i += 8) {
-    __m128i a = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)&nd->child[i]), want);
-    __m128i b = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)&nd->child[i + 4]), want);
-    int found = _mm_movemask_epi8(_mm_packs_epi32(a, b));
-    if (found != 0) {
-      i += (uint32_t)__builtin_ctz((unsigned)found) / 2;
-      break;
-    }
-  }
-#else
-  while (i < nd->n && nd->child[i] != child)
-    i++;
-#endif
+  uint32_t i = (uint32_t)__builtin_ctz(gs_lanes_equal(nd->child, child));
   assert(i < nd->n);
   return i;
 }
@@ -228,19 +211,8 @@ static void note(gs_seq *s, uint32_t i, extent by)
 /* The child in which that much of a node is over, of which there is more. Takes off what is before it. */
 static uint32_t child_at(const node *nd, uint32_t *pos)
 {
-  uint32_t i = 0, left = *pos;
-  for (;;) {
-    /* Behind the last child are left-overs, which are never reached. */
-    uint64_t four = (uint64_t)nd->len[i] + nd->len[i + 1] + nd->len[i + 2] + nd->len[i + 3];
-    if (left < four)
-      break;
-    left -= (uint32_t)four;
-    i += 4;
-  }
-  while (left >= nd->len[i])
-    left -= nd->len[i++];
+  uint32_t i = gs_lanes_at(nd->len, pos);
   assert(i < nd->n);
-  *pos = left;
   return i;
 }
 
@@ -397,6 +369,7 @@ static bool put(gesso_doc *doc, gs_seq *s, uint32_t ix, uint32_t i, uint32_t chi
       if (s->bytes != NULL)
         memcpy(s->bytes[sibling], s->bytes[ix] + keep, sb->n * sizeof **s->bytes);
       nd->n = (uint16_t)keep;
+      memset(nd->len + keep, 0, (FAN - keep) * sizeof *nd->len);
       for (uint32_t k = 0; k < sb->n; k++) {
         if (sb->leaf)
           doc->leaf_of[sb->child[k]] = sibling;
@@ -480,7 +453,25 @@ static uint32_t place_in_leaf(const gesso_doc *doc, gs_seq *s, gs_ix ix)
     go(s, leaf);
   else if (s->cur.at < nd->n && nd->child[s->cur.at] == ix)
     return s->cur.at;
-  return place_of(nd, ix);
+  else if (s->cur.last < nd->n && nd->child[s->cur.last] == ix)
+    return s->cur.last;
+  return s->cur.last = place_of(nd, ix);
+}
+
+gs_ix gs_seq_next(gesso_doc *doc, uint32_t type, gs_ix ix)
+{
+  gs_seq *s = doc->types[type].index;
+  if (s == NULL)
+    return doc->items[ix].right;
+  /* Within a leaf what is deleted is passed by without a look at it. */
+  uint32_t i = place_in_leaf(doc, s, ix) + 1;
+  const node *nd = &s->nodes[s->cur.leaf];
+  while (i < nd->n && nd->len[i] == 0)
+    i++;
+  if (i == nd->n)
+    return doc->items[nd->child[i - 1]].right;
+  s->cur.last = i;
+  return nd->child[i];
 }
 
 void gs_seq_inserted(gesso_doc *doc, uint32_t type, gs_ix ix)
@@ -551,7 +542,7 @@ void gs_seq_removed(gesso_doc *doc, uint32_t type, gs_ix ix)
       memmove(s->bytes[at] + i, s->bytes[at] + i + 1, (nd->n - i - 1u) * sizeof **s->bytes);
     memmove(nd->child + i, nd->child + i + 1, (nd->n - i - 1u) * sizeof *nd->child);
     memmove(nd->len + i, nd->len + i + 1, (nd->n - i - 1u) * sizeof *nd->len);
-    nd->n--;
+    nd->len[--nd->n] = 0;
     if (nd->n > 0 || nd->parent == 0)
       return;
     go(s, 0);
@@ -568,6 +559,9 @@ static const char *check_node(const gesso_doc *doc, const gs_seq *s, uint32_t ix
   const node *nd = &s->nodes[ix];
   if (depth > 16)
     return "I7 position index: too deep";
+  for (uint32_t i = nd->n; i < FAN; i++)
+    if (nd->len[i] != 0)
+      return "I7 position index: left-overs";
   for (uint32_t i = 0; i < nd->n; i++) {
     if (nd->leaf) {
       if (nd->child[i] != *expect)

@@ -18,6 +18,9 @@ GESSO_MUST_USE gesso_status gs_seq_find(gesso_doc *doc, uint32_t type, uint32_t 
 GESSO_MUST_USE gesso_status gs_seq_find_left(gesso_doc *doc, uint32_t type, uint32_t pos, gs_ix *item_out,
                                              uint32_t *end_out);
 
+/* An item that comes after that one, none between them being visible. There is a visible one. */
+gs_ix gs_seq_next(gesso_doc *doc, uint32_t type, gs_ix ix);
+
 /* The visible index at which an item of the type's sequence begins. Walks to the front when no index could be
  * made. */
 uint32_t gs_seq_index_of(gesso_doc *doc, uint32_t type, gs_ix ix);

@@ -1,3 +1,4 @@
+#include "crdt/lanes.h"
 #include "crdt/runs.h"
 
 #include <assert.h>
@@ -186,6 +187,21 @@ static uint32_t last_before(const gesso_doc *doc, const gs_ix *v, uint32_t a, ui
   return a;
 }
 
+/* The chunk that has the clock: mostly the last. */
+static uint32_t last_chunk_before(const gs_client *c, const gs_chunk *row, uint32_t clock)
+{
+  uint32_t lo = c->nchunks - 1;
+  if (row[lo].first <= clock)
+    return lo;
+  for (uint32_t hi = lo, n = lo = 0; (n = hi - lo) > 1;) {
+    uint32_t mid = lo + n / 2;
+    bool more = row[mid].first <= clock;
+    lo = more ? mid : lo;
+    hi = more ? hi : mid;
+  }
+  return lo;
+}
+
 enum { NEAR = 3 }; /* structs that are looked at before anything is searched: x and y are dragged in turn */
 
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
@@ -217,23 +233,44 @@ gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock)
     }
   }
   /* Most references are to what came last. */
-  uint32_t lo = c->nchunks - 1;
-  if (row[lo].first > clock) {
-    uint32_t hi = lo;
-    for (lo = 0; hi - lo > 1;) {
-      uint32_t mid = lo + (hi - lo) / 2;
-      if (row[mid].first <= clock)
-        lo = mid;
-      else
-        hi = mid;
-    }
-  }
+  uint32_t lo = last_chunk_before(c, row, clock);
   const gs_ix *v = gs_chunk_v(doc, &row[lo]);
   uint32_t n = row[lo].n;
   for (uint32_t k = 1; k <= NEAR && k <= n; k++)
     if (doc->items[v[n - k]].clock <= clock)
       return c->hint = (gs_pos){ lo, n - k };
   return c->hint = (gs_pos){ lo, last_before(doc, v, 0, n, clock) };
+}
+
+enum { WINDOW = 32 }; /* as many as lanes.h looks at */
+
+gs_pos gs_structs_place(const gesso_doc *doc, gs_ix ix)
+{
+  const gs_item *it = &doc->items[ix];
+  gs_client *c = &doc->clients[gs_client_of(it)];
+  const gs_chunk *row = gs_chunks_of(doc, c);
+  if (c->hint.chunk < c->nchunks) {
+    const gs_chunk *ch = &row[c->hint.chunk];
+    const gs_ix *v = gs_chunk_v(doc, ch);
+    for (uint32_t at = c->hint.at; at < ch->n && at < c->hint.at + NEAR; at++)
+      if (v[at] == ix)
+        return c->hint = (gs_pos){ c->hint.chunk, at };
+  }
+  uint32_t lo = last_chunk_before(c, row, it->clock), end = lo + 1 < c->nchunks ? row[lo + 1].first : c->clock;
+  const gs_ix *v = gs_chunk_v(doc, &row[lo]);
+  /* Structs are about as long as others. */
+  uint32_t n = row[lo].n, from = 0;
+  if (n > WINDOW) {
+    uint32_t guess = (uint32_t)((uint64_t)(it->clock - row[lo].first) * n / (end - row[lo].first));
+    from = GS_MIN(guess > WINDOW / 2 ? guess - WINDOW / 2 : 0, n - WINDOW);
+    uint32_t found = gs_lanes_equal(v + from, ix);
+    if (found != 0)
+      return c->hint = (gs_pos){ lo, from + (uint32_t)__builtin_ctz(found) };
+  }
+  for (from = 0; v[from] != ix;)
+    from++;
+  assert(from < n);
+  return c->hint = (gs_pos){ lo, from };
 }
 
 size_t gs_structs_from(const gesso_doc *doc, uint32_t client, uint32_t clock)
@@ -271,6 +308,27 @@ gs_chunk *gs_structs_add_chunk_reserved(gesso_doc *doc, gs_client *c)
   gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks++];
   *ch = (gs_chunk){ .at = gs_words_take_full(doc), .cap = GS_CHUNK_MAX };
   return ch;
+}
+
+void gs_structs_append_row_reserved(gesso_doc *doc, uint32_t client, gs_ix first, uint32_t n)
+{
+  gs_structs_append_reserved(doc, client, first);
+  gs_client *c = &doc->clients[client];
+  for (gs_ix ix = first + 1, end = first + n; ix < end;) {
+    gs_chunk *ch = &gs_chunks_of(doc, c)[c->nchunks - 1];
+    uint32_t more = GS_MIN(end - ix, (uint32_t)ch->cap - ch->n);
+    gs_ix *v = gs_chunk_v(doc, ch) + ch->n;
+    if (ch->n == GS_CHUNK_MAX) {
+      gs_structs_append_reserved(doc, client, ix++);
+      continue;
+    }
+    assert(more > 0);
+    ch->n = (uint16_t)(ch->n + more);
+    c->clock += more;
+    doc->nstructs += more;
+    while (more-- > 0)
+      *v++ = ix++;
+  }
 }
 
 /* A full but small chunk gets an array of full size. */

@@ -40,12 +40,12 @@ GESSO_MUST_USE static inline bool gs_structs_reserve(gesso_doc *doc, uint32_t cl
 
 /* Gives back what was reserved for a client and not used. */
 void gs_structs_trim(gesso_doc *doc, uint32_t client);
-/* The same for all, at the end of a transaction, if there is anything. */
+/* The same for all, at the end of a transaction, if there is more than so many arrays that are promised. */
 void gs_structs_tidy(gesso_doc *doc);
-static inline bool gs_structs_untidy(const gesso_doc *doc)
+static inline bool gs_structs_untidy(const gesso_doc *doc, uint32_t promised)
 {
   const gs_words *w = &doc->words;
-  return w->promised > 0 || w->cap != w->trimmed_cap || gs_words_loose(w);
+  return w->promised > promised || w->cap != w->trimmed_cap || gs_words_loose(w);
 }
 
 /* Joins chunks that became small, from that one on (with the one before it). Positions are void. */
@@ -53,6 +53,9 @@ void gs_structs_squeeze(gesso_doc *doc, uint32_t client, uint32_t first);
 
 /* Where the struct with that clock is. clock < the client's clock. */
 gs_pos gs_structs_find(const gesso_doc *doc, uint32_t client, uint32_t clock);
+
+/* Where that one is. */
+gs_pos gs_structs_place(const gesso_doc *doc, gs_ix ix);
 
 static inline gs_ix gs_struct_at(const gesso_doc *doc, uint32_t client, gs_pos p)
 {
@@ -130,6 +133,8 @@ static inline void gs_structs_append_reserved(gesso_doc *doc, uint32_t client, g
   c->clock += it->len;
   doc->nstructs++;
 }
+/* The same for n > 0 items that stand one after the other in the pool, each of one clock and behind the one before. */
+void gs_structs_append_row_reserved(gesso_doc *doc, uint32_t client, gs_ix first, uint32_t n);
 
 /* Inserts after p. */
 void gs_structs_insert_reserved(gesso_doc *doc, uint32_t client, gs_pos p, gs_ix ix);

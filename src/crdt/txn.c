@@ -3,6 +3,7 @@
 #include "crdt/format.h"
 #include "crdt/observe.h"
 #include "crdt/ops.h"
+#include "crdt/pending.h"
 #include "crdt/runs.h"
 #include "crdt/subdoc.h"
 #include "crdt/undo.h"
@@ -55,12 +56,13 @@ void gs_txn_note_deleted(gesso_doc *doc, uint32_t client, uint32_t clock, uint32
   d->v[d->n++] = (gs_range){ client, clock, len };
 }
 
-void gs_txn_mergeable(gesso_doc *doc, uint32_t client, uint32_t clock)
+void gs_txn_mergeable(gesso_doc *doc, gs_ix ix)
 {
   gs_txn *txn = &doc->txn;
+  const gs_item *it = &doc->items[ix];
   /* Without room the pieces stay apart, which costs memory and nothing else. */
-  if (gs_grow(doc->alloc, &txn->merge, &txn->merge_cap, (size_t)txn->nmerge + 1, sizeof(gs_id)))
-    txn->merge[txn->nmerge++] = (gs_id){ client, clock };
+  if (gs_grow(doc->alloc, &txn->merge, &txn->merge_cap, (size_t)txn->nmerge + 1, sizeof *txn->merge))
+    txn->merge[txn->nmerge++] = (gs_cut){ { gs_client_of(it), it->clock }, ix };
 }
 
 /* The list of deletions had no room: what was deleted says so itself. */
@@ -86,10 +88,11 @@ static void unpack_types(gesso_doc *doc)
   for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
     gs_range r = doc->txn.dels.v[i];
     for (uint32_t clock = r.clock; clock < r.clock + r.len;) {
-      gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ r.client, clock })];
+      gs_ix ix = gs_struct_of(doc, (gs_id){ r.client, clock });
+      const gs_item *it = &doc->items[ix];
       clock = it->clock + it->len;
       if (gs_kind(it) == GS_TYPE && !gs_runs_unpack_type(doc, it->c.type))
-        it->head |= GS_ITEM_KEEP;
+        doc->items[ix].head |= GS_ITEM_KEEP; /* unpacking may have moved them */
     }
   }
 }
@@ -110,6 +113,15 @@ static gs_pos find_on(const gesso_doc *doc, uint32_t client, uint32_t clock, gs_
 /* So many ranges of deletions are not looked for twice: collect notes where the last struct of each is. */
 enum { PLACES = 8 };
 
+static void collect_item(gesso_doc *doc, gs_ix ix)
+{
+  gs_item *it = &doc->items[ix];
+  it->head &= ~(uint32_t)GS_ITEM_DELNOW;
+  if ((doc->flags & GESSO_DOC_NO_GC) == 0 && gs_kind(it) != GS_GC && gs_is_deleted(it) && gs_kind(it) != GS_DELETED &&
+      (it->head & GS_ITEM_KEEP) == 0)
+    gs_item_gc(doc, ix);
+}
+
 static void collect(gesso_doc *doc, gs_pos places[PLACES])
 {
   if (doc->nruns > 0 && doc->txn.types_deleted && (doc->flags & GESSO_DOC_NO_GC) == 0)
@@ -119,18 +131,21 @@ static void collect(gesso_doc *doc, gs_pos places[PLACES])
     gs_range r = doc->txn.dels.v[i];
     p = i > 0 && r.client == doc->txn.dels.v[i - 1].client ? find_on(doc, r.client, r.clock, p)
                                                           : gs_structs_find(doc, r.client, r.clock);
+    bool more = true;
     do {
-      gs_ix ix = gs_struct_at(doc, r.client, p);
-      gs_item *it = &doc->items[ix];
-      if (it->clock >= r.clock + r.len)
-        break;
-      it->head &= ~(uint32_t)GS_ITEM_DELNOW;
-      if ((doc->flags & GESSO_DOC_NO_GC) == 0 && gs_kind(it) != GS_GC && gs_is_deleted(it) &&
-          gs_kind(it) != GS_DELETED && (it->head & GS_ITEM_KEEP) == 0)
-        gs_item_gc(doc, ix);
-      if (i < PLACES)
-        places[i] = p;
-    } while (gs_pos_next(doc, r.client, &p));
+      const gs_chunk *ch = &gs_chunks_of(doc, &doc->clients[r.client])[p.chunk];
+      const gs_ix *v = gs_chunk_v(doc, ch);
+      for (; more && p.at < ch->n; p.at++) {
+        more = doc->items[v[p.at]].clock < r.clock + r.len;
+        if (!more)
+          break;
+        collect_item(doc, v[p.at]);
+        if (i < PLACES)
+          places[i] = p;
+      }
+      if (p.at == ch->n)
+        p.at--;
+    } while (more && gs_pos_next(doc, r.client, &p));
   }
 }
 
@@ -204,7 +219,13 @@ static void merge_new(gesso_doc *doc)
       continue;
     gs_pos p = { c->nchunks - 1, gs_chunks_of(doc, c)[c->nchunks - 1].n - 1u };
     gs_ix ix = gs_struct_at(doc, client, p);
+    if (doc->items[ix].clock < c->before)
+      continue; /* it grew */
     while (doc->items[ix].clock + doc->items[ix].len > c->before) {
+      /* Mostly there is nothing to merge, and the one before is in the same chunk. */
+      const gs_ix *v = gs_chunk_v(doc, &gs_chunks_of(doc, c)[p.chunk]);
+      while (p.at > 0 && doc->items[ix].clock > c->before && !gs_may_merge(doc, v[p.at - 1], ix))
+        ix = v[--p.at];
       gs_pos before = p;
       if (!gs_pos_prev(doc, client, &before))
         break;
@@ -229,10 +250,35 @@ static bool may_merge_left(const gesso_doc *doc, uint32_t client, gs_pos p)
   return gs_pos_prev(doc, client, &p) && gs_may_merge(doc, gs_struct_at(doc, client, p), ix);
 }
 
+/* Whether two neighbours in a chain, which are no gc ranges, may merge. */
+static inline bool joins(const gesso_doc *doc, gs_ix left, gs_ix right)
+{
+  if (left == 0 || left == GS_PACKED || right == 0 || right == GS_PACKED)
+    return false;
+  const gs_item *l = &doc->items[left], *r = &doc->items[right];
+  const uint32_t same = ~(uint32_t)0 << GS_CLIENT_SHIFT | GS_ITEM_DELETED | GS_KIND_MASK;
+  return ((l->head ^ r->head) & same) == 0 && l->clock + l->len == r->clock && gs_mergeable(doc, left, right);
+}
+
+static void merge_at(gesso_doc *doc, gs_ix ix)
+{
+  gs_pos p = gs_structs_place(doc, ix);
+  (void)gs_merge_lefts(doc, gs_client_of(&doc->items[ix]), &p);
+}
+
 static void merge_cuts(gesso_doc *doc)
 {
   for (uint32_t i = doc->txn.nmerge; i-- > 0;) {
-    gs_id id = doc->txn.merge[i];
+    gs_id id = doc->txn.merge[i].id;
+    gs_ix ix = doc->txn.merge[i].ix;
+    const gs_item *it = &doc->items[ix];
+    if (gs_kind(it) != GS_FREE && gs_kind(it) != GS_GC && gs_client_of(it) == id.client && it->clock == id.clock) {
+      if (joins(doc, ix, it->right))
+        merge_at(doc, it->right);
+      else if (joins(doc, it->left, ix))
+        merge_at(doc, ix);
+      continue;
+    }
     gs_pos p = gs_structs_find(doc, id.client, id.clock), next = p;
     if (gs_pos_next(doc, id.client, &next) && gs_may_merge(doc, gs_struct_at(doc, id.client, p), gs_struct_at(doc, id.client, next)) &&
         gs_merge_lefts(doc, id.client, &next) > 0)
@@ -241,6 +287,37 @@ static void merge_cuts(gesso_doc *doc)
       (void)gs_merge_lefts(doc, id.client, &p);
   }
 }
+
+/* --- transactions that deleted and cut little: all of that is known, and need not be looked for --- */
+
+static bool few_changed(const gesso_doc *doc)
+{
+  const gs_txn *txn = &doc->txn;
+  return txn->ngone <= GS_TXN_FEW && txn->nmerge <= GS_TXN_FEW && !txn->dels_lost && !txn->types_deleted;
+}
+
+/* What collect, merge_deleted and merge_cuts do. */
+static void tidy_few(gesso_doc *doc)
+{
+  const gs_txn *txn = &doc->txn;
+  gs_ix v[4 * GS_TXN_FEW];
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < txn->ngone; i++)
+    collect_item(doc, txn->gone[i]);
+  for (uint32_t i = 0; i < txn->ngone + txn->nmerge; i++) {
+    gs_ix ix = i < txn->ngone ? txn->gone[i] : txn->merge[i - txn->ngone].ix;
+    gs_ix right = doc->items[ix].right;
+    if (joins(doc, doc->items[ix].left, ix))
+      v[n++] = ix;
+    if (joins(doc, ix, right))
+      v[n++] = right;
+  }
+  while (n-- > 0)
+    if (gs_kind(&doc->items[v[n]]) != GS_FREE)
+      merge_at(doc, v[n]);
+}
+
+enum { LOCAL_KEEPS = 4 }; /* arrays for chunks that local edits promise to the next one */
 
 /* Gives back what a large update reserved and did not need. */
 static void trim(gesso_doc *doc)
@@ -261,7 +338,7 @@ static void trim(gesso_doc *doc)
       doc->slots_cap = cap;
     }
   }
-  if (gs_structs_untidy(doc))
+  if (gs_structs_untidy(doc, doc->txn.local ? LOCAL_KEEPS : 0))
     gs_structs_tidy(doc);
   gs_txn *txn = &doc->txn;
   if (txn->dels.cap > 1024) {
@@ -305,18 +382,19 @@ static gs_ranges clean_formats(gesso_doc *doc, bool *lost)
   txn->dels = (gs_ranges){ 0 };
   txn->dels_lost = false;
   txn->ndel_clients = 0;
+  txn->ngone = GS_TXN_FEW + 1;
   txn->epoch++;
   /* It matters to Yjs what it looks at first, and so it does here. */
   if (dels.n > 1)
     qsort_r(dels.v, dels.n, sizeof *dels.v, by_first_deletion, doc);
   gs_format_cleanup(doc, &dels);
-  gs_ranges_normalise(&dels);
+  gs_ranges_normalise(doc->alloc, &dels);
   txn->epoch--;
   gs_ranges cleaned = txn->dels;
   *lost = txn->dels_lost;
   txn->dels = dels;
   txn->dels_lost = was_lost;
-  gs_ranges_normalise(&cleaned);
+  gs_ranges_normalise(doc->alloc, &cleaned);
   return cleaned;
 }
 
@@ -328,7 +406,7 @@ static gesso_status write_both(gesso_doc *doc, const gs_ranges *cleaned, gesso_b
     return GESSO_E_NOMEM;
   memcpy(d->v + d->n, cleaned->v, cleaned->n * sizeof *d->v);
   d->n += cleaned->n;
-  gs_ranges_normalise(d);
+  gs_ranges_normalise(doc->alloc, d);
   gs_buf buf = gs_buf_make(doc->mem.inner);
   gs_write_txn(doc, &buf);
   gesso_status st = buf.err;
@@ -342,7 +420,11 @@ static gesso_status write_updates(gesso_doc *doc, gs_delivery *d, const gs_range
 {
   gesso_status st = GESSO_OK;
   gesso_buffer *own_out = cleaned->n == 0 ? update_out : NULL;
-  gs_buf buf = d != NULL && own_out == NULL ? gs_observe_room(doc) : gs_buf_make(doc->mem.inner);
+  gs_buf buf;
+  if (d != NULL && own_out == NULL)
+    gs_observe_room(doc, &buf);
+  else
+    buf = gs_buf_make(doc->mem.inner);
   if ((own_out != NULL || gs_observes(doc, GS_SUB_UPDATE_V1) || gs_observes(doc, GS_SUB_UPDATE_V2)) && changed(doc)) {
     gs_write_txn(doc, &buf);
     st = buf.err;
@@ -370,11 +452,11 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   if (txn->dels_lost)
     st = find_deletions(doc);
   if (txn->dels.n > 1)
-    gs_ranges_normalise(&txn->dels);
+    gs_ranges_normalise(doc->alloc, &txn->dels);
   bool clean = txn->remote && gs_format_is_due(doc), cleaned_lost = false;
   bool only = doc->observers != NULL && update_out == NULL && !clean && st == GESSO_OK && gs_observe_only_update(doc);
   gs_delivery *d = NULL;
-  gs_buf update = { 0 }; /* for the only one */
+  gs_buf update; /* for the only one */
   if (doc->observers != NULL && !only) {
     d = gs_observe_changes(doc, &st);
     gs_observe_forget(doc);
@@ -382,27 +464,37 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   gs_ranges cleaned = clean ? clean_formats(doc, &cleaned_lost) : (gs_ranges){ 0 };
   if ((doc->subdocs != NULL || (doc->observers != NULL && !only)) && (s = gs_subdocs_end(doc)) != GESSO_OK)
     st = s;
-  gs_pos places[PLACES];
-  collect(doc, places);
-  merge_deleted(doc, places);
-  merge_new(doc);
-  merge_cuts(doc);
+  if (few_changed(doc)) {
+    tidy_few(doc);
+    merge_new(doc);
+  } else {
+    gs_pos places[PLACES];
+    collect(doc, places);
+    merge_deleted(doc, places);
+    merge_new(doc);
+    merge_cuts(doc);
+  }
   if (txn->gc_all)
     collect_all(doc);
   if (gs_text_is_waste(doc))
     gs_text_compact(doc);
+
+  /* What waits of ids that we took by editing will not be missed. */
+  if (txn->local && doc->own != 0 && doc->clients[doc->own].pending > 0) {
+    gs_pending_remove_known(doc, doc->own);
+    if (doc->clients[doc->own].pending == 0)
+      gs_wait_no_more(doc, doc->own);
+  }
 
   /* Somebody else writes under our client id (Yjs: "Changed the client-id ..."): take another. */
   if (txn->remote && !txn->local && doc->own != 0 && doc->clients[doc->own].epoch == txn->epoch &&
       doc->clients[doc->own].before != doc->clients[doc->own].clock)
     gs_doc_new_client_id(doc);
 
-  if (!doc->deleted_known && doc->deleted.cap > 0) {
-    gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
-    doc->deleted = (gs_ranges){ 0 };
-  }
+  if (!doc->deleted_known && doc->deleted.cap > 0)
+    gs_forget_deleted(doc);
   if (only) {
-    update = gs_observe_room(doc);
+    gs_observe_room(doc, &update);
     if (changed(doc))
       gs_write_txn(doc, &update);
     if (update.err != GESSO_OK)
@@ -423,7 +515,7 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
   if (txn->origin.data != NULL)
     gesso_buffer_free(&txn->origin);
   txn->ntouched = txn->nmerge = txn->nformatted = 0;
-  txn->dels.n = txn->ndel_clients = 0;
+  txn->dels.n = txn->ndel_clients = txn->ngone = 0;
   bool local = txn->local;
   txn->local = txn->remote = txn->dels_lost = txn->fmt_lost = txn->gc_all = txn->types_deleted = false;
   txn->epoch++;
@@ -433,6 +525,7 @@ gesso_status gs_txn_end(gesso_doc *doc, gesso_buffer *update_out)
     gs_free(doc->alloc, txn->dels.v, txn->dels.cap * sizeof *txn->dels.v);
     txn->dels = cleaned;
     txn->dels_lost = cleaned_lost;
+    txn->ngone = GS_TXN_FEW + 1;
     txn->local = true;
     s = gs_txn_end(doc, NULL);
     return s != GESSO_OK ? s : st;

@@ -42,9 +42,12 @@ static bool hash_room(gesso_doc *doc)
   uint32_t *old = doc->slot_hash, old_cap = doc->slot_hash_cap;
   doc->slot_hash = hash;
   doc->slot_hash_cap = cap;
-  for (uint32_t i = 0; i < old_cap; i++)
+  enum { AHEAD = 8 }; /* of slots that are all over the memory */
+  for (uint32_t i = 0; i < old_cap; i++) {
+    __builtin_prefetch(&doc->slots[old[GS_MIN(i + AHEAD, old_cap - 1)]]);
     if (old[i] != 0)
       hash_put(doc, old[i]);
+  }
   gs_free(doc->alloc, old, old_cap * sizeof *old);
   return true;
 }
@@ -91,7 +94,7 @@ static void unhash(gesso_doc *doc, gs_type *t, uint32_t end)
 
 /* A map that is not small got one more slot. Where there is no memory for the hash it has none, and its slots are
  * walked: slow, and just as right. */
-static void hash_new(gesso_doc *doc, gs_type *t)
+static __attribute__((noinline)) void hash_new(gesso_doc *doc, gs_type *t)
 {
   uint32_t slot = t->hashed ? t->maps_last : t->maps;
   for (; slot != 0; slot = doc->slots[slot].next) {
@@ -139,11 +142,13 @@ uint32_t gs_root_reserved(gesso_doc *doc, uint32_t key)
   return doc->keys[key].root;
 }
 
-uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
+__attribute__((noinline)) uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
 {
   const gs_type *t = &doc->types[type];
   if (key == 0)
     return t->seq;
+  if ((t->keys & gs_key_bit(key)) == 0)
+    return 0;
   if (!t->hashed) {
     uint32_t slot = t->maps;
     while (slot != 0 && doc->slots[slot].key != key)
@@ -161,7 +166,8 @@ uint32_t gs_slot_find(const gesso_doc *doc, uint32_t type, uint32_t key)
 
 uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key)
 {
-  uint32_t slot = gs_slot_find(doc, type, key);
+  gs_type *t = &doc->types[type];
+  uint32_t slot = key == 0 ? t->seq : key < doc->slot_keys && (t->keys & gs_key_bit(key)) != 0 ? gs_slot_find(doc, type, key) : 0;
   if (slot != 0)
     return slot;
   slot = doc->free_slot;
@@ -173,9 +179,11 @@ uint32_t gs_slot_of_reserved(gesso_doc *doc, uint32_t type, uint32_t key)
   }
   doc->slots[slot] = (gs_slot){ .type = type, .key = key };
   if (key == 0) {
-    doc->types[type].seq = slot;
+    t->seq = slot;
   } else {
-    gs_type *t = &doc->types[type];
+    doc->keyed = true;
+    doc->slot_keys = GS_MAX(doc->slot_keys, key + 1);
+    t->keys = (uint16_t)(t->keys | gs_key_bit(key));
     if (t->maps != 0)
       doc->slots[t->maps_last].next = slot;
     else
@@ -210,7 +218,7 @@ void gs_slots_release(gesso_doc *doc, uint32_t type)
     doc->free_slot = t->seq;
   }
   t->maps = t->maps_last = t->seq = 0;
-  t->length = t->few = 0;
+  t->length = t->few = t->keys = 0;
 }
 
 gesso_status gesso_type_get_id(const gesso_doc *doc, gesso_type type, uint64_t *client_out, uint64_t *clock_out)

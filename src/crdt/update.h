@@ -25,9 +25,10 @@
  *   left     is then the name (a key) of the root that is the parent instead; 0: origin is it
  *   slot     is then the key of a map; 0: none
  *   left     without GS_IN_PARENT, once room was made: the item of the document that ends with its origin, as far as
- *            somebody looked; 0: nobody did
+ *            somebody looked, or a staged one of which that is certain; 0: nobody did
  *   right    is the next one in the list of what the plan passes by
- *   c        says where the content is, see gs_in_content in plan.h; GS_TYPE: at is the key of its name, bytes its kind
+ *   c        says where the content is, see gs_in_content in plan.h; GS_TYPE: at is the key of its name, bytes its kind;
+ *            GS_DELETED: at is how many are alike from this one on, see gs_update_alike; 0: nobody knows
  *
  * So a struct costs its 48 bytes once, however many an update of a few bytes declares. */
 enum {
@@ -42,6 +43,9 @@ typedef struct gs_update {
   gs_ix first, own_end, end; /* staged: those of the update, then those that had waited */
   const uint8_t *input;
   bool padded;       /* GS_UPDATE_PAD bytes behind the input can be read, too */
+  bool alone;        /* the structs of each client follow one another and refer to no other client's */
+  bool near;         /* it deletes nothing, and what a struct refers to is the one before it or, mostly, a parent that is
+                      * the one before it or that of one before */
   gs_ranges dels;
   uint32_t *clients; /* in the order of the update */
   uint32_t nclients, clients_cap;
@@ -68,6 +72,21 @@ static inline gs_ix gs_update_stage_reserved(gesso_doc *doc, gs_update *up)
   up->end = ++doc->nitems;
   return up->end - 1;
 }
+/* Notes that n staged structs from `first` on are alike: deleted ones of one clock each, one after the other, whose
+ * origins are all as many clocks before them, and that have no right origin. Keys that are overwritten in turn leave
+ * that. It is noted where the origin of each is the struct which is staged so many places before it. */
+void gs_update_note_alike(gesso_doc *doc, gs_ix first, uint32_t n);
+/* How many are alike from that staged struct on, of those before `end`. Of each the left neighbour was staged
+ * gs_alike_apart places before it. */
+static inline uint32_t gs_update_alike(const gesso_doc *doc, gs_ix ix, gs_ix end)
+{
+  const gs_item *in = &doc->items[ix];
+  return (in->head & GS_KIND_MASK) == GS_DELETED ? GS_MIN(in->c.at, end - ix) : 0;
+}
+static inline uint32_t gs_alike_apart(const gs_item *in)
+{
+  return in->clock - in->origin.clock;
+}
 /* Takes the last one back. */
 void gs_update_unstage(gesso_doc *doc, gs_update *up);
 /* Notes that the structs which follow are of this client; a second time is an error. */
@@ -93,6 +112,8 @@ GESSO_MUST_USE gesso_status gs_write_txn_v2(gesso_doc *doc, gesso_buffer *out);
 void gs_write_until(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t clock);
 /* Makes doc->deleted known: all deleted clocks, joined. False when memory is short. */
 GESSO_MUST_USE bool gs_find_deleted(gesso_doc *doc);
+/* Gives back what is known of them. */
+void gs_forget_deleted(gesso_doc *doc);
 /* Elements offset .. end - 1 of a struct that is not packed. Yjs sends a state that has pending parts through its merge
  * of updates, which forgets the map-key bit of items whose key is not spelled out. Readers ignore it there; `merged`
  * does the same for equal bytes. */

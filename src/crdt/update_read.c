@@ -189,11 +189,12 @@ typedef struct seen {
 
 #define SEEN_NONE { 0x8080808080808080u, UINT64_MAX, 0, 0 }
 
-/* A key of up to 8 bytes, which the same objects have again and again. */
+/* A key of up to 7 bytes as it stands in the update, with its length. */
 typedef struct seen_key {
-  uint64_t bytes;
-  uint32_t len;
-  uint32_t key; /* 0: none */
+  uint64_t bytes, mask;
+  uint32_t key;  /* 0: none */
+  uint16_t n;    /* bytes it takes there */
+  uint16_t next; /* the key that came after it */
 } seen_key;
 
 enum { SEEN_KEYS = 16 };
@@ -202,7 +203,9 @@ enum { SEEN_KEYS = 16 };
 typedef struct lately {
   seen ids[2]; /* of left and of right neighbours, which mostly are of one client each */
   seen parent;
-  seen_key keys[SEEN_KEYS];
+  uint32_t nkeys;          /* how many there were; the last SEEN_KEYS of them are kept */
+  uint32_t key;            /* the last one that was named */
+  seen_key keys[SEEN_KEYS]; /* objects mostly have the same keys in the same order */
 } lately;
 
 /* An id that takes n bytes, 1 .. 8. */
@@ -257,35 +260,51 @@ static inline __attribute__((always_inline)) bool id_at(const uint8_t **p, gesso
   return n != 0 && s->ix != 0;
 }
 
+/* Reads a key at p that is not the one which came after the last one before. Returns what is behind it, or NULL. */
+static __attribute__((noinline)) const uint8_t *after_other_key(const uint8_t *p, const uint8_t *limit, gesso_doc *doc, lately *l,
+                                                                uint32_t *key)
+{
+  uint32_t len = *p, at = 0, n = GS_MIN(l->nkeys, SEEN_KEYS);
+  gesso_bytes text = { p + 1, len };
+  if (len >= 0x80 || (size_t)(limit - p) < (size_t)len + 1)
+    return NULL;
+  if (len >= 8)
+    return gs_utf8_invalid_at(text) == len && (*key = gs_key_of(doc, text)) != 0 ? p + 1 + len : NULL;
+  uint64_t bytes;
+  memcpy(&bytes, p, 8);
+  while (at < n && ((bytes ^ l->keys[at].bytes) & l->keys[at].mask) != 0)
+    at++;
+  if (at == n) {
+    if (gs_utf8_invalid_at(text) != len || (*key = gs_key_of(doc, text)) == 0)
+      return NULL;
+    const seen s = seen_at(p, len + 1, *key);
+    at = l->nkeys++ % SEEN_KEYS;
+    l->keys[at] = (seen_key){ s.bytes, s.mask, *key, (uint16_t)(len + 1), 0 };
+  }
+  *key = l->keys[at].key;
+  l->keys[l->key].next = (uint16_t)at;
+  l->key = at;
+  return p + 1 + len;
+}
+
 /* Reads a key at *p and goes on; up to `limit` can be read. */
 static inline bool key_at(const uint8_t **p, const uint8_t *limit, gesso_doc *doc, lately *l, uint32_t *key)
 {
-  if (limit - *p < 9)
+  if (limit - *p < 8)
     return false;
-  uint32_t len = **p;
-  gesso_bytes text = { *p + 1, len };
-  if (len >= 0x80 || (size_t)(limit - *p) < (size_t)len + 1)
-    return false;
-  *p += 1 + len;
-  uint64_t bytes = 0;
-  if (len <= 8) {
-    memcpy(&bytes, text.data, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    bytes = len == 0 ? 0 : bytes << (64 - 8 * len) >> (64 - 8 * len);
-#else
-    bytes = len == 0 ? 0 : bytes >> (64 - 8 * len) << (64 - 8 * len);
-#endif
+  uint32_t at = l->keys[l->key].next;
+  const seen_key *k = &l->keys[at];
+  uint64_t bytes;
+  memcpy(&bytes, *p, 8);
+  if (((bytes ^ k->bytes) & k->mask) != 0) {
+    const uint8_t *after = after_other_key(*p, limit, doc, l, key);
+    *p = after;
+    return after != NULL;
   }
-  seen_key *k = &l->keys[(bytes * 0x9e3779b97f4a7c15u) >> 60];
-  if (len <= 8 && k->key != 0 && k->bytes == bytes && k->len == len) {
-    *key = k->key;
-    return true;
-  }
-  if (gs_utf8_invalid_at(text) != len || (*key = gs_key_of(doc, text)) == 0)
-    return false;
-  if (len <= 8)
-    *k = (seen_key){ bytes, len, *key };
-  return true;
+  *key = k->key;
+  *p += k->n;
+  l->key = at;
+  return k->key != 0;
 }
 
 /* Reads the parent that is spelled out. */
@@ -298,9 +317,39 @@ static inline bool parent_at(const uint8_t **p, const uint8_t *limit, gesso_doc 
   return !keyed || key_at(p, limit, doc, l, &out->slot);
 }
 
+/* What is behind a small value, of which 8 bytes can be read, or NULL: it is another or has a fault. */
+static inline const uint8_t *after_small(const uint8_t *p, const uint8_t *end)
+{
+  switch (*p) {
+  case 119: { /* a string */
+    uint32_t len = p[1];
+    gesso_bytes s = { p + 2, len };
+    return len < 0x80 && len <= (size_t)(end - s.data) && (gs_utf8_is_ascii(s) || gs_utf8_invalid_at(s) == len) ? s.data + len
+                                                                                                                : NULL;
+  }
+  case 125: { /* an integer */
+    uint32_t value;
+    unsigned n = clock_at(p + 1, &value);
+    return n != 0 ? p + 1 + n : NULL;
+  }
+  case 120:
+  case 121:
+  case 126:
+  case 127:
+    return p + 1;
+  default:
+    return NULL;
+  }
+}
+
 /* The values of an Any content from p on, or NULL: they are for gs_read_struct. */
 static const uint8_t *after_values(const gs_reader *rd, const uint8_t *p, uint32_t n)
 {
+  const uint8_t *after;
+  for (; n > 0 && rd->end - p >= 8 && (after = after_small(p, rd->end)) != NULL; n--)
+    p = after;
+  if (n == 0)
+    return p;
   gs_reader values = *rd;
   values.at = p;
   for (; n > 0 && values.err == GESSO_OK; n--)
@@ -378,10 +427,50 @@ static inline bool read_usual(gs_reader *rd, gesso_doc *doc, lately *l, uint32_t
   return true;
 }
 
+enum { FAR_PART = 16 }; /* of all structs as many may have a parent that is not near */
+
+/* What gs_update.alone and near want to know, of one client. */
+typedef struct reach {
+  uint32_t client;
+  uint32_t is;  /* IS_ALONE and IS_NEAR, as far as it was read: one word, which is looked at after each struct */
+  uint32_t far; /* parents that are neither the struct before nor the parent before */
+  gs_id parent;
+} reach;
+
+enum { IS_ALONE = 1, IS_NEAR = 2 };
+
+static inline void watch(reach *r, const gs_item *in)
+{
+  uint32_t no = gs_kind(in) == GS_SKIP ? IS_ALONE | IS_NEAR : 0;
+  if (in->right_origin.client != 0)
+    no |= IS_NEAR | (in->right_origin.client != r->client ? IS_ALONE : 0);
+  if (in->origin.client != 0) {
+    bool own = in->origin.client == r->client, before = own && in->origin.clock + 1 == in->clock;
+    no |= own ? 0 : IS_ALONE;
+    if (in->head & GS_IN_PARENT) {
+      r->far += !before && !gs_id_eq(in->origin, r->parent);
+      r->parent = in->origin;
+    } else if (!before) {
+      no |= IS_NEAR;
+    }
+  }
+  r->is &= ~no;
+}
+
+/* Whether a struct is as the one before it: see gs_update_note_alike. */
+static inline bool is_alike(const gs_item *in, uint32_t client)
+{
+  const gs_item *before = in - 1;
+  return in->head == before->head && in->len == 1 && before->clock + 1 == in->clock && in->right_origin.client == 0 &&
+         in->origin.client == client && before->origin.client == client && gs_alike_apart(in) == gs_alike_apart(before);
+}
+
 /* Reads the structs of one client, for which there is room. */
 static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, lately *l, uint32_t n, uint32_t client, uint32_t clock)
 {
-  gs_ix at = out->end;
+  const uint32_t deleted = client << GS_CLIENT_SHIFT | GS_DELETED;
+  gs_ix at = out->end, alike = at; /* from that one on, if there are some */
+  reach r = { .client = client, .is = (out->alone ? IS_ALONE : 0) | (out->near ? IS_NEAR : 0) };
   for (; n > 0 && rd->err == GESSO_OK; n--) {
     gs_item *in = &doc->items[at];
     if (!read_usual(rd, doc, l, client, clock, out->padded, in))
@@ -391,16 +480,31 @@ static void read_structs(gs_reader *rd, gesso_doc *doc, gs_update *out, lately *
     if (in->len > GS_CLOCK_MAX - clock)
       gs_reader_fail(rd, GESSO_E_LIMIT, "a clock or length is past 2^31 - 1");
     clock += in->len;
+    if (in->head != deleted || at == out->end || !is_alike(in, client)) {
+      if (at > alike)
+        gs_update_note_alike(doc, alike, at - alike);
+      alike = at + 1;
+    }
     at += gs_kind(in) != GS_SKIP;
+    if (r.is != 0)
+      watch(&r, in);
   }
+  out->alone = (r.is & IS_ALONE) != 0;
+  out->near = (r.is & IS_NEAR) != 0 && r.far <= (at - out->end) / FAR_PART;
+  if (at > alike)
+    gs_update_note_alike(doc, alike, at - alike);
   doc->nitems = out->end = at;
 }
 
 void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
 {
-  lately l = { .ids = { SEEN_NONE, SEEN_NONE }, .parent = SEEN_NONE };
+  lately l;
+  l.ids[0] = l.ids[1] = l.parent = (seen)SEEN_NONE;
+  l.nkeys = l.key = 0;
+  l.keys[0] = (seen_key){ .mask = UINT64_MAX }; /* none: that of these bytes is looked for */
   uint32_t nclients = gs_read_count(rd, 3);
   uint32_t declared = 0;
+  out->alone = out->near = true;
   for (uint32_t i = 0; i < nclients && rd->err == GESSO_OK; i++) {
     uint32_t structs = gs_read_count(rd, 2);
     const uint8_t *id = rd->at;
@@ -449,4 +553,5 @@ void gs_read_update(gs_reader *rd, gesso_doc *doc, gs_update *out)
         out->dels.v[out->dels.n++] = r;
     }
   }
+  out->near = out->near && out->dels.n == 0;
 }

@@ -1,4 +1,5 @@
 /* Reading v2 updates for documents: the records of record.h become the structs of update.h. */
+#include "crdt/content.h"
 #include "crdt/record.h"
 #include "crdt/structs.h"
 #include "crdt/update.h"
@@ -6,6 +7,15 @@
 #include "wire/any.h"
 
 static const char past_limit[] = "a clock or length is past 2^31 - 1";
+
+/* A key of up to GS_INLINE_MAX bytes that was named lately. */
+typedef struct seen_key {
+  uint64_t text; /* gs_few_bytes */
+  uint32_t key;  /* 0: none */
+  uint32_t next; /* the one that came after it */
+} seen_key;
+
+enum { SEEN_KEYS = 16 };
 
 typedef struct input {
   gs_records r;
@@ -15,6 +25,9 @@ typedef struct input {
   size_t named, keys; /* bytes of names and of keys, which v2 names again in no bytes, but v1 spells out */
   uint64_t last_id[2]; /* clients that were looked up last, and their indexes; 0: none */
   uint32_t last_ix[2];
+  uint32_t nkeys; /* how many there were; the last SEEN_KEYS of them are kept */
+  uint32_t key;   /* the last one that was named */
+  seen_key seen[SEEN_KEYS]; /* objects mostly have the same keys in the same order */
 } input;
 
 /* `which`: ids of left and of right neighbours mostly are of one client each. */
@@ -50,7 +63,7 @@ static gs_id id_of(input *in, gs_wire_id id, int which)
   return out;
 }
 
-static uint32_t key_of(input *in, gs_jstr s)
+static uint32_t any_key_of(input *in, gs_jstr s)
 {
   gs_reader *rd = &in->r.rd;
   gesso_bytes text = s.utf8;
@@ -66,6 +79,25 @@ static uint32_t key_of(input *in, gs_jstr s)
     gs_reader_fail(rd, GESSO_E_NOMEM, "out of memory");
   gs_buf_finish(&whole);
   return key;
+}
+
+static uint32_t key_of(input *in, gs_jstr s)
+{
+  if (s.low != 0 || s.high != 0 || s.utf8.len > GS_INLINE_MAX || in->r.rd.err != GESSO_OK)
+    return any_key_of(in, s);
+  uint64_t text = gs_few_bytes(s.utf8);
+  uint32_t at = in->seen[in->key].next, n = GS_MIN(in->nkeys, SEEN_KEYS);
+  if (in->seen[at].text != text || in->seen[at].key == 0) {
+    for (at = 0; at < n && in->seen[at].text != text;)
+      at++;
+    if (at == n) {
+      at = in->nkeys++ % SEEN_KEYS;
+      in->seen[at] = (seen_key){ .text = text, .key = any_key_of(in, s) };
+    }
+    in->seen[in->key].next = at;
+  }
+  in->key = at;
+  return in->seen[at].key;
 }
 
 /* What a weak link points to is kept as its v1 bytes (weak.h). */
@@ -261,6 +293,38 @@ static bool read_usual(input *in, uint32_t client, gs_item *out)
   return true;
 }
 
+/* Reads up to n structs that are as the last one, by what the columns repeat: deleted, as long as that one, and each
+ * behind one that lies as far from the origin before as that one's did. x and y that were dragged are that. Returns
+ * how many. */
+static uint32_t read_same(input *in, uint32_t n, gs_item *out)
+{
+  gs_records *r = &in->r;
+  gs_columns *c = r->columns;
+  const gs_item last = out[-1];
+  if (gs_kind(&last) != GS_DELETED || last.origin.client == 0 || last.right_origin.client != 0)
+    return 0;
+  uint64_t most = GS_MIN(GS_MIN(c->infos.run, c->clients.run), GS_MIN(c->lens.run, c->lefts.run));
+  uint32_t client = gs_client_of(&last), clock = (uint32_t)r->clock, len = last.len, k;
+  int64_t left = c->lefts.value;
+  for (k = 0; k < GS_MIN(most, n); k++) {
+    left += c->lefts.diff;
+    if (left < 0 || left > GS_CLOCK_MAX || len > GS_CLOCK_MAX - clock || (last.origin.client == client && left >= clock))
+      break; /* what is wrong there is told by read_usual */
+    out[k] = (gs_item){ .head = last.head, .clock = clock, .len = len, .origin = { last.origin.client, (uint32_t)left } };
+    clock += len;
+  }
+  c->infos.run -= k;
+  c->clients.run -= k;
+  c->lens.run -= k;
+  c->lefts.run -= k;
+  c->lefts.value += k * c->lefts.diff;
+  r->clock = clock;
+  r->structs -= k;
+  if (len == 1 && c->lefts.diff == 1 && last.origin.client == client && k > 0)
+    gs_update_note_alike(in->doc, (gs_ix)(out - in->doc->items), k);
+  return k;
+}
+
 /* The usual structs that come next in the open block. */
 static void read_row(input *in, uint32_t client)
 {
@@ -270,10 +334,15 @@ static void read_row(input *in, uint32_t client)
   while (more && in->r.structs > 0) {
     uint32_t n = (uint32_t)GS_MIN(in->r.structs, AT_ONCE);
     more = gs_items_room(doc, n, in->r.structs);
-    for (; more && n > 0; n--) {
+    while (more && n > 0) {
       more = in->r.rd.err == GESSO_OK && read_usual(in, client, &doc->items[doc->nitems]);
-      if (more)
-        (void)gs_update_stage_reserved(doc, in->out);
+      if (!more)
+        break;
+      (void)gs_update_stage_reserved(doc, in->out);
+      n--;
+      uint32_t same = in->r.rd.err == GESSO_OK ? read_same(in, n, &doc->items[doc->nitems]) : 0;
+      in->out->end = doc->nitems += same;
+      n -= same;
     }
   }
   doc->clients[client].in_end = in->out->end;

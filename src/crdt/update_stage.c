@@ -5,6 +5,7 @@ void gs_update_begin(gesso_doc *doc, gs_update *up, gesso_bytes input)
 {
   up->first = up->own_end = up->end = doc->nitems;
   up->input = input.data;
+  up->alone = up->near = false;
   up->made.b.alloc = up->late.b.alloc = doc->alloc;
 }
 
@@ -12,6 +13,26 @@ void gs_update_unstage(gesso_doc *doc, gs_update *up)
 {
   assert(doc->nitems == up->end);
   up->end = --doc->nitems;
+}
+
+/* Fewer are not worth it. More keys than so many are not overwritten in turn. */
+#ifndef GS_RUNS_SMALL
+enum { ALIKE_MIN = 8, APART_MAX = 16 };
+#else
+enum { ALIKE_MIN = 2, APART_MAX = 16 };
+#endif
+
+void gs_update_note_alike(gesso_doc *doc, gs_ix first, uint32_t n)
+{
+  const gs_item *in = &doc->items[first];
+  uint32_t apart = gs_alike_apart(in), skip = 0;
+  if (apart > APART_MAX || n < ALIKE_MIN)
+    return;
+  /* So many structs that cover as many clocks are of one clock each. */
+  if (first - doc->clients[gs_client_of(in)].in_first < apart || doc->items[first - apart].clock != in->origin.clock)
+    skip = apart;
+  if (n >= skip + ALIKE_MIN)
+    doc->items[first + skip].c.at = n - skip;
 }
 
 void gs_update_client(gs_reader *rd, gesso_doc *doc, gs_update *up, uint32_t client)

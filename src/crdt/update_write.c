@@ -150,6 +150,8 @@ static void write_ranges(const gesso_doc *doc, gs_buf *out, bool v2, const gs_ra
   enum { SLICE = 64, RANGE_MAX = 10, SCRIBBLE = 8 };
   gs_write_varuint(out, doc->clients[r->client].id);
   gs_write_varuint(out, n);
+  if (n > SLICE)
+    gs_buf_expect(out, (size_t)n * 4);
   uint32_t at = 0, keep = v2 ? UINT32_MAX : 0; /* v2: clocks are differences, and no range is empty */
   for (uint32_t k = 0, end = 0; k < n; k = end) {
     end = n - k < SLICE ? n : k + SLICE;
@@ -210,13 +212,23 @@ static bool add_range(gesso_doc *doc, gs_ranges *r, gs_range x)
   return true;
 }
 
+void gs_forget_deleted(gesso_doc *doc)
+{
+  gs_free(doc->alloc, doc->deleted.v, doc->deleted.cap * sizeof *doc->deleted.v);
+  gs_free(doc->alloc, doc->deleted_v1, doc->deleted_v1_len);
+  doc->deleted = (gs_ranges){ 0 };
+  doc->deleted_known = doc->deleted_asked = false;
+  doc->deleted_v1 = NULL;
+  doc->deleted_v1_len = 0;
+}
+
 /* Walks all structs once after each change; diffs in between only write the result. */
 bool gs_find_deleted(gesso_doc *doc)
 {
   gs_ranges *r = &doc->deleted;
   if (doc->deleted_known)
     return true;
-  r->n = 0;
+  gs_forget_deleted(doc);
   for (uint32_t client = 1; doc->ndeleted > 0 && client < doc->nclients; client++) {
     const gs_client *c = &doc->clients[client];
     for (uint32_t k = 0; k < c->nchunks; k++) {
@@ -233,13 +245,33 @@ bool gs_find_deleted(gesso_doc *doc)
   return true;
 }
 
+/* Those of doc->deleted, in v1. */
+static void write_deleted_v1(gesso_doc *doc, gs_buf *out)
+{
+  if (doc->deleted_v1 != NULL) {
+    gs_buf_write(out, doc->deleted_v1, doc->deleted_v1_len);
+    return;
+  }
+  size_t from = out->b.len;
+  write_delete_set(doc, &(sink){ .v1 = out }, &doc->deleted);
+  size_t len = out->b.len - from;
+  if (doc->deleted_asked && out->err == GESSO_OK && len <= UINT32_MAX && (doc->deleted_v1 = gs_alloc(doc->alloc, len)) != NULL) {
+    memcpy(doc->deleted_v1, out->b.data + from, len);
+    doc->deleted_v1_len = (uint32_t)len;
+  }
+  doc->deleted_asked = doc->deleted.n > 0; /* of none there is nothing to keep */
+}
+
 static bool write_all_deletes(gesso_doc *doc, const sink *to)
 {
   if (!gs_find_deleted(doc))
     return false;
   const gs_ptree *dels = &doc->pending->dels;
   if (dels->count == 0) {
-    write_delete_set(doc, to, &doc->deleted);
+    if (to->v2 != NULL)
+      write_delete_set(doc, to, &doc->deleted);
+    else
+      write_deleted_v1(doc, to->v1);
     return true;
   }
   gs_ranges all = { 0 };
@@ -250,7 +282,7 @@ static bool write_all_deletes(gesso_doc *doc, const sink *to)
     all.n = doc->deleted.n;
     for (uint32_t node = gs_ptree_from(dels, 0, 0); node != 0; node = gs_ptree_after(dels, UINT32_MAX, node))
       all.v[all.n++] = (gs_range){ dels->v[node].client, dels->v[node].clock, dels->v[node].len };
-    gs_ranges_normalise(&all);
+    gs_ranges_normalise(doc->alloc, &all);
     write_delete_set(doc, to, &all);
   }
   gs_free(doc->alloc, all.v, all.cap * sizeof *all.v);
@@ -447,11 +479,15 @@ static gesso_status read_state_vector(gesso_doc *doc, gesso_bytes sv, gesso_erro
   return gs_reader_status(&rd, error_out);
 }
 
-/* About what a v1 update with so many of all clocks takes: room for it is made once. */
-static size_t likely_bytes(const gesso_doc *doc, uint64_t clocks, uint64_t all)
+/* Makes room once for about what an update with so many of all clocks takes. */
+static void expect(const gesso_doc *doc, const sink *to, uint64_t clocks, uint64_t all)
 {
-  uint64_t bytes = (uint64_t)doc->nstructs * 14 + (uint64_t)doc->npacked * 8 + doc->text_len - doc->text_garbage;
-  return (size_t)((double)bytes * (double)clocks / (double)GS_MAX(all, 1));
+  double part = (double)clocks / (double)GS_MAX(all, 1);
+  uint32_t text = doc->text_len - doc->text_garbage;
+  if (to->v2 == NULL)
+    gs_buf_expect(to->v1, (size_t)(part * ((double)doc->nstructs * 14 + (double)doc->npacked * 8 + text)));
+  else
+    gs_writer_expect(to->v2, (size_t)(part * doc->nstructs), (size_t)(part * text));
 }
 
 /* The structs of each client from its `sim` on, and what waits behind them. */
@@ -472,10 +508,9 @@ static gesso_status write_state(gesso_doc *doc, bool deletes, const sink *to)
   }
   if (n > 1)
     qsort(ord, n, sizeof *ord, higher_id_first);
-  if (to->v2 == NULL) {
-    (void)gs_buf_room(out, likely_bytes(doc, clocks, all));
+  expect(doc, to, clocks, all);
+  if (to->v2 == NULL)
     gs_write_varuint(out, n);
-  }
   for (uint32_t i = 0; i < n; i++) {
     uint32_t client = ord[i].client, from = ord[i].from;
     const gs_client *c = &doc->clients[client];

@@ -229,7 +229,7 @@ static size_t parent_bytes(const gesso_doc *doc, const gs_slot *slot)
 }
 
 /* One for which gs_is_common. */
-static inline bool put_common(const gesso_doc *doc, pen *p, const gs_item *it, uint32_t more)
+static GS_ALWAYS_INLINE bool put_common(const gesso_doc *doc, pen *p, const gs_item *it, uint32_t more)
 {
   unsigned kind = gs_kind(it);
   bool has_bytes = kind == GS_STRING || kind == GS_ANY;
@@ -261,12 +261,8 @@ static inline bool put_common(const gesso_doc *doc, pen *p, const gs_item *it, u
 }
 
 /* What is unusual goes past the pen. */
-static void put_struct(gesso_doc *doc, pen *p, const gs_item *it, uint32_t from, uint32_t more)
+static void put_unusual(gesso_doc *doc, pen *p, const gs_item *it, uint32_t from)
 {
-  if (it->clock >= from && gs_is_common(doc, it)) {
-    (void)put_common(doc, p, it, more);
-    return;
-  }
   p->out->b.len = (size_t)(p->at - p->out->b.data);
   gs_write_struct(doc, p->out, it, it->clock < from ? from - it->clock : 0, it->len, p->merged);
   p->at = p->limit = p->out->b.data + p->out->b.len;
@@ -282,7 +278,10 @@ static void put_run(gesso_doc *doc, pen *p, const gs_item *run, uint32_t from)
   while (gs_run_next(&r, &packed)) {
     if (packed.item.clock + packed.item.len <= from)
       continue;
-    put_struct(doc, p, &packed.item, from, r.left_over);
+    if (packed.item.clock < from)
+      put_unusual(doc, p, &packed.item, from);
+    else
+      (void)put_common(doc, p, &packed.item, r.left_over);
     if (!pen_room(p, ((size_t)r.left_over + 1) * PLAIN_MAX, 0))
       return;
     uint8_t *at = p->at;
@@ -309,10 +308,15 @@ void gs_write_items(gesso_doc *doc, gs_buf *out, uint32_t client, uint32_t from,
     const gs_ix *v = gs_chunk_v(doc, ch);
     for (uint32_t i = pos.at; i < ch->n; i++) {
       const gs_item *it = &doc->items[v[i]];
+      if (it->clock >= from && gs_is_common(doc, it)) {
+        if (!put_common(doc, &p, it, ch->n - i))
+          return; /* the error is latched */
+        continue;
+      }
       if (gs_kind(it) == GS_RUN)
         put_run(doc, &p, it, from);
       else
-        put_struct(doc, &p, it, from, ch->n - i);
+        put_unusual(doc, &p, it, from);
       if (out->err != GESSO_OK)
         return;
     }

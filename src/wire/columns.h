@@ -141,7 +141,7 @@ typedef struct gs_pen {
 } gs_pen;
 
 #define GS_PEN_ROOM 20 /* bytes that one value takes at most */
-#define GS_ALWAYS_INLINE static inline __attribute__((always_inline)) /* else pens stay in memory */
+#define GS_ALWAYS_INLINE inline __attribute__((always_inline)) /* else pens stay in memory */
 
 /* Room for n values, or for what is scribbled over behind none. Out of memory is latched; the pen must not be used
  * then: NULL. */
@@ -161,14 +161,14 @@ static inline void gs_pen_give(gs_col_writer *c, const gs_pen *pen)
 
 /* A number and how often it comes, below 2^55: negative when a count follows. A varInt is the varUint that has the sign
  * between its lowest six bits and the others. */
-GS_ALWAYS_INLINE uint8_t *gs_pen_run(uint8_t *p, uint64_t magnitude, bool negative, uint64_t run)
+static GS_ALWAYS_INLINE uint8_t *gs_pen_run(uint8_t *p, uint64_t magnitude, bool negative, uint64_t run)
 {
   p = gs_put_varuint56(p, (magnitude & 0x3f) | (uint64_t)negative << 6 | magnitude >> 6 << 7);
   return run > 1 ? gs_put_varuint56(p, run - 2) : p;
 }
 
 /* For values that mostly are as those before, and for clocks (their differences are below 2^53 / 2). */
-GS_ALWAYS_INLINE void gs_pen_rle(gs_pen *pen, uint8_t value)
+static GS_ALWAYS_INLINE void gs_pen_rle(gs_pen *pen, uint8_t value)
 {
   if (pen->run > 0 && pen->value == value) {
     pen->run++;
@@ -181,7 +181,7 @@ GS_ALWAYS_INLINE void gs_pen_rle(gs_pen *pen, uint8_t value)
   pen->run = 1;
 }
 
-GS_ALWAYS_INLINE void gs_pen_uint(gs_pen *pen, uint64_t value)
+static GS_ALWAYS_INLINE void gs_pen_uint(gs_pen *pen, uint64_t value)
 {
   if (pen->value == (int64_t)value) {
     pen->run++;
@@ -193,7 +193,7 @@ GS_ALWAYS_INLINE void gs_pen_uint(gs_pen *pen, uint64_t value)
   pen->run = 1;
 }
 
-GS_ALWAYS_INLINE void gs_pen_diff(gs_pen *pen, uint32_t value)
+static GS_ALWAYS_INLINE void gs_pen_diff(gs_pen *pen, uint32_t value)
 {
   int64_t diff = (int64_t)value - pen->value;
   pen->value = (int64_t)value;
@@ -213,7 +213,7 @@ GS_ALWAYS_INLINE void gs_pen_diff(gs_pen *pen, uint32_t value)
  * the run is written each time, and counts when it has ended. */
 enum { GS_PEN_SHORT = 0x80 }; /* runs whose count is one byte */
 
-GS_ALWAYS_INLINE void gs_pen_ends(gs_pen *pen, bool ends, uint64_t magnitude, bool negative)
+static GS_ALWAYS_INLINE void gs_pen_ends(gs_pen *pen, bool ends, uint64_t magnitude, bool negative)
 {
   uint8_t *p = gs_put_varint34(pen->at, magnitude, negative);
   *p = (uint8_t)(pen->run - 2);

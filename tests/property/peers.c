@@ -112,6 +112,19 @@ static void edit_map(gesso_doc *doc, random_source *r, gesso_type map)
   }
 }
 
+/* Some keys are overwritten in turn, as by who drags a shape. */
+static void drag(gesso_doc *doc, random_source *r, gesso_type map)
+{
+  static const char *const sides[] = { "x", "y", "width", "height" };
+  uint32_t n = 1 + random_below(r, 4);
+  gesso_value value = { .kind = GESSO_VALUE_NUMBER };
+  for (uint32_t steps = 2 + random_below(r, 12); steps > 0; steps--)
+    for (uint32_t i = 0; i < n; i++) {
+      value.number = random_below(r, 1000);
+      must("drag", gesso_map_set(doc, map, text_of(sides[i]), value, NULL));
+    }
+}
+
 static void edit_array(gesso_doc *doc, random_source *r, gesso_type array)
 {
   uint32_t length = (uint32_t)gesso_type_length(doc, array);
@@ -174,7 +187,7 @@ int peer_edit(gesso_doc *doc, random_source *r, pool *p, bool whole_characters)
   for (uint32_t edits = 1 + random_below(r, 4); edits > 0; edits--) {
     switch (random_below(r, 5)) {
     case 0:
-      edit_map(doc, r, some_map(doc, r));
+      (random_chance(r, 25) ? drag : edit_map)(doc, r, some_map(doc, r));
       break;
     case 1:
       edit_array(doc, r, some_type(doc, r, "array", GESSO_ARRAY, "A"));

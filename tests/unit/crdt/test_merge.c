@@ -1,6 +1,8 @@
 /* Documents that exchange updates end equal, whatever the order. */
 #include "crdt_test.h"
 
+#include "wire/writer.h"
+
 #define NO_ATTRS ((gesso_bytes){ NULL, 0 })
 
 static gesso_value number(double n)
@@ -384,6 +386,125 @@ static void of_a_struct_that_is_partly_known_the_rest_is_taken(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* What waited begins inside of what comes now, and somebody else's letters go there: a place to cut, though a struct
+ * was said to begin at it. */
+static void what_waits_may_overlap_what_comes(void **state)
+{
+  (void)state;
+  enum { CLIENTS = 40, LETTERS = 300, OTHER = 1000 };
+  gs_buf waits = gs_buf_make(NULL), comes = gs_buf_make(NULL);
+  gs_write_varuint(&waits, CLIENTS);
+  gs_write_varuint(&comes, CLIENTS + 1);
+  for (unsigned c = 1; c <= CLIENTS; c++) {
+    gs_write_varuint(&waits, LETTERS + 1);
+    gs_write_varuint(&waits, c);
+    gs_write_varuint(&waits, 3);
+    for (unsigned i = 0; i <= LETTERS; i++) {
+      gs_buf_put(&waits, 0x84);
+      gs_write_varuint(&waits, c);
+      gs_write_varuint(&waits, i == 0 ? 2 : i + 6);
+      gesso_bytes letters = i == 0 ? str("defgh") : str("x");
+      gs_write_varuint(&waits, letters.len);
+      gs_buf_write(&waits, letters.data, letters.len);
+    }
+    static const uint8_t root[] = { 4, 1, 1, 't', 5, 'a', 'b', 'c', 'd', 'e' };
+    gs_write_varuint(&comes, 1);
+    gs_write_varuint(&comes, c);
+    gs_write_varuint(&comes, 0);
+    gs_buf_write(&comes, root, sizeof root);
+  }
+  gs_write_varuint(&comes, CLIENTS);
+  gs_write_varuint(&comes, OTHER);
+  gs_write_varuint(&comes, 0);
+  for (unsigned c = 1; c <= CLIENTS; c++) {
+    gs_buf_put(&comes, 0xc4);
+    gs_write_varuint(&comes, c);
+    gs_write_varuint(&comes, 2);
+    gs_write_varuint(&comes, c);
+    gs_write_varuint(&comes, 3);
+    gs_write_varuint(&comes, 1);
+    gs_buf_put(&comes, '-');
+  }
+  gs_buf_put(&waits, 0);
+  gs_buf_put(&comes, 0);
+  gesso_doc *doc = doc_of(7777);
+  apply(doc, gs_buf_bytes(&waits));
+  apply(doc, gs_buf_bytes(&comes));
+  check(doc);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.pending_structs, 0);
+  char want[CLIENTS * (LETTERS + 16)], *at = want;
+  *at++ = '"';
+  for (unsigned c = 1; c <= CLIENTS; c++) {
+    memcpy(at, "abc-defgh", 9);
+    memset(at + 9, 'x', LETTERS);
+    at += 9 + LETTERS;
+  }
+  memcpy(at, "\"", 2);
+  reads_json(doc, gesso_doc_root(doc, str("t"), GESSO_TEXT), GESSO_TEXT, want);
+  gs_buf_finish(&waits);
+  gs_buf_finish(&comes);
+  gesso_doc_destroy(doc);
+}
+
+/* Somebody waits for an id that we then took by editing, and others who use our id go on from there. */
+static void who_waits_for_an_edit_of_ours_is_not_forgotten(void **state)
+{
+  (void)state;
+  static const uint8_t waits[] = { 1, 1, 6, 0, 0x84, 5, 2, 1, 'w', 0 };
+  static const uint8_t goes_on[] = { 1, 2, 5, 4, 0x84, 5, 3, 1, 'e', 0x84, 5, 4, 1, 'f', 0 };
+  gesso_doc *doc = doc_of(5);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  apply(doc, (gesso_bytes){ waits, sizeof waits });
+  type_in(doc, t, 0, "abcd");
+  apply(doc, (gesso_bytes){ goes_on, sizeof goes_on });
+  check(doc);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_int_equal(stats.pending_structs, 0);
+  reads_json(doc, t, GESSO_TEXT, "\"abcdefw\"");
+  gesso_doc_destroy(doc);
+}
+
+/* What was deleted is kept in bytes once it was asked for twice, until something else is deleted. */
+static void what_was_deleted_is_told_as_often_as_asked(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1), *other = doc_of(2);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT), u = gesso_doc_root(other, str("t"), GESSO_TEXT);
+  for (int n = 0; n < 6; n++) {
+    type_in(doc, t, 0, "abcdef");
+    if (n % 2 == 0)
+      cut_out(doc, t, 1, 2);
+    pull(other, doc);
+    if (n == 3)
+      cut_out(other, u, 0, 1);
+    pull(doc, other);
+    gesso_buffer v2, want, got, sv;
+    assert_int_equal(gesso_doc_encode_v2(doc, (gesso_bytes){ NULL, 0 }, &v2, NULL), GESSO_OK);
+    gesso_doc *fresh = doc_of(3);
+    assert_int_equal(gesso_doc_apply_v2(fresh, view(v2), NULL), GESSO_OK);
+    assert_int_equal(gesso_doc_state_vector(doc, &sv), GESSO_OK);
+    for (int v = 0; v < 2; v++) {
+      gesso_bytes have = v == 0 ? (gesso_bytes){ NULL, 0 } : view(sv);
+      assert_int_equal(gesso_doc_encode_v1(fresh, have, &want, NULL), GESSO_OK);
+      for (int asked = 0; asked < 3; asked++) {
+        assert_int_equal(gesso_doc_encode_v1(doc, have, &got, NULL), GESSO_OK);
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, want.len);
+        gesso_buffer_free(&got);
+      }
+      gesso_buffer_free(&want);
+    }
+    gesso_buffer_free(&v2);
+    gesso_buffer_free(&sv);
+    gesso_doc_destroy(fresh);
+  }
+  gesso_doc_destroy(doc);
+  gesso_doc_destroy(other);
+}
+
 static void our_client_id_in_foreign_hands_is_given_up(void **state)
 {
   (void)state;
@@ -414,6 +535,9 @@ int main(void)
     cmocka_unit_test(a_transaction_gives_one_update),
     cmocka_unit_test(formats_begin_and_end),
     cmocka_unit_test(of_a_struct_that_is_partly_known_the_rest_is_taken),
+    cmocka_unit_test(what_waits_may_overlap_what_comes),
+    cmocka_unit_test(who_waits_for_an_edit_of_ours_is_not_forgotten),
+    cmocka_unit_test(what_was_deleted_is_told_as_often_as_asked),
     cmocka_unit_test(our_client_id_in_foreign_hands_is_given_up),
   };
   return cmocka_run_group_tests_name("merging", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Tombstones of alternate overwrites are packed, and come back when somebody refers to them. */
 #include "crdt_test.h"
+#include "gesso/undo.h"
 
 #include "support/support.h"
 
@@ -59,6 +60,45 @@ static void a_long_drag_takes_little_memory(void **state)
   gesso_doc_get_stats(b, &stats);
   assert_int_equal(stats.structs, 72001);
   assert_true(stats.memory_bytes < LITTLE);
+  same_state(a, b);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(b);
+}
+
+/* Nobody's client writes this: a value that goes in front of one of the same update, whose key has packed ones. */
+static void in_front_of_a_new_value_unpacks(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *plain = doc_of(2);
+  gesso_undo *u = gesso_undo_create(plain, NULL); /* where one watches nothing is packed */
+  drag(a, shape_in(a, "s"), 1000);
+  pull(plain, a);
+  /* The last x stands at clock 1999: after the shape x and y come in turn. */
+  static const uint8_t update[] = { 1, 2, 9, 0, 0x88, 1, 0xcf, 0x0f, 1, 126, 0x48, 9, 0, 1, 126, 0 };
+  apply(a, (gesso_bytes){ update, sizeof update });
+  check(a);
+  apply(plain, (gesso_bytes){ update, sizeof update });
+  same_state(a, plain);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(a);
+  gesso_doc_destroy(plain);
+}
+
+/* A text has attributes too, and what is deleted of those says nothing of its formats. */
+static void attributes_of_a_formatted_text(void **state)
+{
+  (void)state;
+  gesso_doc *a = doc_of(1), *b = doc_of(2);
+  gesso_type t = gesso_doc_root(a, str("t"), GESSO_XML_TEXT), u = gesso_doc_root(b, str("t"), GESSO_XML_TEXT);
+  assert_int_equal(gesso_text_insert(a, t, 0, str("bold"), str("{\"b\":true}")), GESSO_OK);
+  for (int i = 0; i < 1000; i++) {
+    assert_int_equal(gesso_map_set(a, t, str("x"), number(1), NULL), GESSO_OK);
+    assert_int_equal(gesso_map_set(a, t, str("y"), number(2), NULL), GESSO_OK);
+  }
+  pull(b, a);
+  assert_int_equal(gesso_map_set(b, u, str("x"), number(3), NULL), GESSO_OK);
+  pull(a, b);
+  check(a);
   same_state(a, b);
   gesso_doc_destroy(a);
   gesso_doc_destroy(b);
@@ -184,6 +224,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_drag_takes_little_memory),
+    cmocka_unit_test(in_front_of_a_new_value_unpacks),
+    cmocka_unit_test(attributes_of_a_formatted_text),
     cmocka_unit_test(an_old_origin_unpacks),
     cmocka_unit_test(diffs_begin_inside_a_run),
     cmocka_unit_test(a_shape_that_is_removed_goes_with_its_runs),

@@ -141,6 +141,35 @@ static void a_nested_type_comes_back_with_what_was_in_it(void **state)
   gesso_doc_destroy(doc);
 }
 
+/* As in Yjs: in a text that came back, the copies of neighbours are one item, which goes as a whole. */
+static void a_copy_goes_with_the_one_it_merged_with(void **state)
+{
+  (void)state;
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), t;
+  gesso_undo *u = undo_of(doc, m);
+  gesso_value text = { .kind = GESSO_VALUE_TYPE, .type = GESSO_TEXT };
+  assert_int_equal(gesso_map_set(doc, m, str("t"), text, &t), GESSO_OK);
+  gesso_undo_stop_capturing(u);
+  type_in(doc, t, 0, "bc");
+  gesso_undo_stop_capturing(u);
+  type_in(doc, t, 2, "d");
+  gesso_undo_stop_capturing(u);
+  cut_out(doc, t, 1, 1);
+  reads_json(doc, m, GESSO_MAP, "{\"t\":\"bd\"}");
+  while (undo(u))
+    ;
+  reads_json(doc, m, GESSO_MAP, "{}");
+  for (int i = 0; i < 3; i++)
+    assert_true(redo(u));
+  reads_json(doc, m, GESSO_MAP, "{\"t\":\"bcd\"}");
+  assert_true(redo(u));
+  reads_json(doc, m, GESSO_MAP, "{\"t\":\"b\"}");
+  assert_false(redo(u));
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
 static void the_value_of_somebody_else_stays(void **state)
 {
   (void)state;
@@ -718,6 +747,7 @@ int main(void)
     cmocka_unit_test(text_goes_and_comes_back),
     cmocka_unit_test(a_pause_begins_a_new_stack_item),
     cmocka_unit_test(a_nested_type_comes_back_with_what_was_in_it),
+    cmocka_unit_test(a_copy_goes_with_the_one_it_merged_with),
     cmocka_unit_test(the_value_of_somebody_else_stays),
     cmocka_unit_test(formats_go_and_come_back),
     cmocka_unit_test(only_scope_and_tracked_origins_count),
