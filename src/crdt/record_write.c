@@ -301,8 +301,75 @@ static void write_v2(gs_writer *w, const gs_record *rec, uint64_t offset, bool r
   put_content_v2(w, rec, offset, replace);
 }
 
+static void bufs_of(gs_columns_out *c, gs_buf *out[COLUMN_BUFS])
+{
+  gs_buf *all[COLUMN_BUFS] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
+                               &c->parents.buf,    &c->types.buf,   &c->lens.buf,  &c->strings.text,
+                               &c->strings.lens.buf };
+  memcpy(out, all, sizeof all);
+}
+
+/* What stands in an update one after the other; lengths before columns take ten bytes at most. */
+enum { PIECES_MAX = 32 };
+typedef struct pieces {
+  gesso_bytes v[PIECES_MAX];
+  uint8_t lengths[PIECES_MAX][10];
+  uint32_t n;
+  size_t size;
+} pieces;
+
+static void add_piece(pieces *all, gesso_bytes b)
+{
+  all->v[all->n++] = b;
+  all->size += b.len;
+}
+
+static void add_length(pieces *all, size_t n)
+{
+  uint8_t *bytes = all->lengths[all->n];
+  add_piece(all, (gesso_bytes){ bytes, (size_t)(gs_put_varuint(bytes, n) - bytes) });
+}
+
+static void add_column(pieces *all, const gs_buf *column)
+{
+  add_length(all, column->b.len);
+  add_piece(all, gs_buf_bytes(column));
+}
+
+/* One column: the text, as varBytes, and the lengths of its strings. Returns which piece the text is. */
+static uint32_t add_strings(pieces *all, const gs_string_writer *strings)
+{
+  uint8_t bytes[10];
+  size_t length = (size_t)(gs_put_varuint(bytes, strings->text.b.len) - bytes);
+  add_length(all, length + strings->text.b.len + strings->lens.buf.b.len);
+  add_column(all, &strings->text);
+  add_piece(all, gs_buf_bytes(&strings->lens.buf));
+  return all->n - 2;
+}
+
+/* All pieces in `base`, which holds the one at `own` already: it is moved there, and the others are put around it. */
+static void put_around(gs_buf *base, const pieces *all, uint32_t own)
+{
+  size_t held = base->b.len, at = 0;
+  if (!gs_buf_room(base, all->size - held))
+    return;
+  for (uint32_t i = 0; i < own; i++)
+    at += all->v[i].len;
+  memmove(base->b.data + at, base->b.data, held);
+  base->b.len = 0;
+  for (uint32_t i = 0; i < all->n; i++) {
+    if (i == own)
+      base->b.len += held;
+    else
+      gs_buf_write(base, all->v[i].data, all->v[i].len);
+  }
+}
+
+/* The update is made where most of its bytes are already, in the text or in the rest: a new buffer would take as much
+ * memory again, and the first touch of a page costs more than moving what it holds. */
 static gesso_status put_together(gs_columns_out *c, gs_buf *rest, gesso_buffer *out)
 {
+  static const uint8_t feature = 0;
   gs_col_flush_diff(&c->key_clocks);
   gs_col_flush_uint(&c->clients);
   gs_col_flush_diff(&c->lefts);
@@ -311,48 +378,34 @@ static gesso_status put_together(gs_columns_out *c, gs_buf *rest, gesso_buffer *
   gs_col_flush_uint(&c->lens);
   gs_strings_flush(&c->strings);
   gs_col_flush_uint(&c->strings.lens);
-  gs_buf buf = gs_buf_make(rest->b.alloc);
-  const gs_buf *const text = &c->strings.text;
-  const gs_buf *columns[] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
-                              &c->strings.lens.buf, &c->parents.buf, &c->types.buf, &c->lens.buf };
+  gs_buf *bufs[COLUMN_BUFS];
+  bufs_of(c, bufs);
   gesso_status st = rest->err;
-  size_t size = 1 + rest->b.len + text->b.len + 10;
-  for (size_t i = 0; i < GS_COUNT(columns); i++) {
-    size += columns[i]->b.len + 10;
-    st = st == GESSO_OK ? columns[i]->err : st;
-  }
-  st = st == GESSO_OK ? text->err : st;
-  if (st == GESSO_OK && gs_buf_room(&buf, size)) {
-    gs_buf_put(&buf, 0);
-    for (size_t i = 0; i < GS_COUNT(columns); i++) {
-      if (columns[i] == &c->strings.lens.buf) {
-        /* One column: the text, as varBytes, and the lengths. */
-        uint8_t bytes[10];
-        gs_write_varuint(&buf, (size_t)(gs_put_varuint(bytes, text->b.len) - bytes) + text->b.len + columns[i]->b.len);
-        gs_write_bytes(&buf, gs_buf_bytes(text));
-        gs_buf_write(&buf, columns[i]->b.data, columns[i]->b.len);
-      } else {
-        gs_write_bytes(&buf, gs_buf_bytes(columns[i]));
-      }
-    }
-    gs_buf_write(&buf, rest->b.data, rest->b.len);
-  }
-  st = st == GESSO_OK ? buf.err : st;
-  if (st == GESSO_OK)
-    *out = gs_buf_take(&buf);
-  gs_buf_finish(&buf);
-  return st;
+  for (int i = 0; i < COLUMN_BUFS; i++)
+    st = st == GESSO_OK ? bufs[i]->err : st;
+  if (st != GESSO_OK)
+    return st;
+  pieces all = { .n = 0 };
+  add_piece(&all, (gesso_bytes){ &feature, 1 });
+  add_column(&all, &c->key_clocks.buf);
+  add_column(&all, &c->clients.buf);
+  add_column(&all, &c->lefts.buf);
+  add_column(&all, &c->rights.buf);
+  add_column(&all, &c->infos.buf);
+  uint32_t text = add_strings(&all, &c->strings);
+  add_column(&all, &c->parents.buf);
+  add_column(&all, &c->types.buf);
+  add_column(&all, &c->lens.buf);
+  add_piece(&all, gs_buf_bytes(rest));
+  bool by_text = c->strings.text.b.len >= rest->b.len;
+  gs_buf *base = by_text ? &c->strings.text : rest;
+  put_around(base, &all, by_text ? text : all.n - 1);
+  if (base->err == GESSO_OK)
+    *out = gs_buf_take(base);
+  return base->err;
 }
 
 /* --- updates --- */
-
-static void bufs_of(gs_columns_out *c, gs_buf *out[COLUMN_BUFS])
-{
-  gs_buf *all[COLUMN_BUFS] = { &c->key_clocks.buf, &c->clients.buf, &c->lefts.buf, &c->rights.buf, &c->infos.buf,
-                               &c->parents.buf,    &c->types.buf,   &c->lens.buf,  &c->strings.text,
-                               &c->strings.lens.buf };
-  memcpy(out, all, sizeof all);
-}
 
 void gs_writer_open(gs_writer *w, const gesso_allocator *al, bool v2)
 {
@@ -376,7 +429,7 @@ void gs_writer_expect(gs_writer *w, size_t structs, size_t text)
   gs_buf_expect(&c->infos.buf, structs * 2);
   gs_buf_expect(&c->lens.buf, structs * 2);
   gs_buf_expect(&c->strings.lens.buf, structs * 2);
-  gs_buf_expect(&c->strings.text, structs * 2 + text);
+  gs_buf_expect(&c->strings.text, structs * 8 + text); /* with all other columns, in the end */
 }
 
 /* Puts a number before what was written from `at` on. */
