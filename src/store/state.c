@@ -1,5 +1,6 @@
 #include "store/state.h"
 
+#include "crdt/reread.h"
 #include "gesso/update.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -244,50 +245,93 @@ static gesso_status compress(const gesso_allocator *al, int enc, gesso_buffer *u
   return GESSO_OK;
 }
 
+/* An encoding, what it is of, and what comes of reading it. */
+typedef struct draft {
+  gesso_buffer update;
+  int enc;
+  summary mine, again;
+  gesso_doc *copy;
+} draft;
+
+static gesso_status draft_of(const gesso_allocator *al, uint64_t doc_memory_max, gesso_doc *doc, draft *out,
+                             const char **why)
+{
+  *out = (draft){ .update = { .alloc = al }, .enc = GS_ENC_V1 };
+  gesso_status s = gs_encode(doc, &out->enc, &out->update);
+  if (s == GESSO_E_LIMIT)
+    *why = "the board is too large to be stored";
+  if (s == GESSO_OK)
+    s = summarize(al, doc, &out->mine);
+  if (s == GESSO_OK)
+    s = (out->copy = new_doc(al, doc_memory_max)) == NULL ? GESSO_E_NOMEM : GESSO_OK;
+  if (s != GESSO_OK)
+    return s;
+  s = gs_apply(out->copy, out->enc, (gesso_bytes){ out->update.data, out->update.len }, NULL);
+  if (s != GESSO_OK && s != GESSO_E_NOMEM) {
+    *why = "the folded state did not decode; the journal is kept";
+    s = GESSO_E_CORRUPT;
+  }
+  return s == GESSO_OK ? summarize(al, out->copy, &out->again) : s;
+}
+
+static bool reads_the_same(const draft *d)
+{
+  return same(&d->mine.sv, &d->again.sv) && same(&d->mine.pending, &d->again.pending) &&
+         same(&d->mine.deletes, &d->again.deletes);
+}
+
+static void draft_finish(draft *d)
+{
+  gesso_doc_destroy(d->copy);
+  gesso_buffer_free(&d->update);
+  summary_finish(&d->mine);
+  summary_finish(&d->again);
+}
+
+/* What was read from the encoding, to the document as an update. */
+static gesso_status learn(gesso_doc *doc, const draft *d)
+{
+  int enc = d->enc;
+  gesso_buffer update = { .alloc = d->update.alloc };
+  gesso_status s = gs_encode(d->copy, &enc, &update);
+  if (s == GESSO_OK)
+    s = gs_apply(doc, enc, (gesso_bytes){ update.data, update.len }, NULL);
+  gesso_buffer_free(&update);
+  return s;
+}
+
+/* How often a document may learn from its own encoding; hostile updates seen so far took one time. */
+enum { LESSONS = 3 };
+
 gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_doc *doc, gs_folded *out,
                      const char **why)
 {
   *out = (gs_folded){ .stored = { .alloc = al }, .sv = { .alloc = al } };
   *why = "not enough memory to fold the board";
-  gesso_buffer update = { .alloc = al };
-  int enc = GS_ENC_V1;
-  summary mine = { { .alloc = al }, { .alloc = al }, { .alloc = al } }, again = mine;
-  gesso_doc *copy = NULL;
-  gesso_status s = gs_encode(doc, &enc, &update);
-  if (s == GESSO_E_LIMIT)
-    *why = "the board is too large to be stored";
-  if (s == GESSO_OK)
-    s = summarize(al, doc, &mine);
-  if (s == GESSO_OK)
-    s = (copy = new_doc(al, doc_memory_max)) == NULL ? GESSO_E_NOMEM : GESSO_OK;
-  if (s == GESSO_OK) {
-    s = gs_apply(copy, enc, (gesso_bytes){ update.data, update.len }, NULL);
-    if (s != GESSO_OK && s != GESSO_E_NOMEM) {
-      *why = "the folded state did not decode; the journal is kept";
-      s = GESSO_E_CORRUPT;
+  draft d;
+  gesso_status s = draft_of(al, doc_memory_max, doc, &d, why);
+  for (int i = 0; i < LESSONS && s == GESSO_OK && !reads_the_same(&d) && gs_shows_all(doc, d.copy); i++) {
+    s = learn(doc, &d);
+    if (s == GESSO_OK) {
+      draft_finish(&d);
+      s = draft_of(al, doc_memory_max, doc, &d, why);
     }
   }
-  if (s == GESSO_OK)
-    s = summarize(al, copy, &again);
-  if (s == GESSO_OK &&
-      !(same(&mine.sv, &again.sv) && same(&mine.pending, &again.pending) && same(&mine.deletes, &again.deletes))) {
+  if (s == GESSO_OK && !reads_the_same(&d)) {
     *why = "the folded state decoded to something else; the journal is kept";
     s = GESSO_E_CORRUPT;
   }
   if (s == GESSO_OK) {
-    out->len = update.len;
-    s = compress(al, enc, &update, out);
+    out->len = d.update.len;
+    s = compress(al, d.enc, &d.update, out);
   }
   if (s == GESSO_OK) {
     out->hash = XXH3_64bits(out->stored.data, out->stored.len);
-    out->sv = mine.sv;
-    mine.sv = (gesso_buffer){ .alloc = al };
+    out->sv = d.mine.sv;
+    d.mine.sv = (gesso_buffer){ .alloc = al };
     *why = "";
   }
-  gesso_doc_destroy(copy);
-  gesso_buffer_free(&update);
-  summary_finish(&mine);
-  summary_finish(&again);
+  draft_finish(&d);
   if (s != GESSO_OK)
     gs_folded_finish(out);
   return s;

@@ -94,7 +94,8 @@ typedef struct gs_folded {
 } gs_folded;
 
 /* The document as a state at rest, checked: what was encoded is decoded again, and state vector,
- * pending ids and delete set must be the same. CORRUPT: they are not (nothing may be stored).
+ * pending ids and delete set must be the same. Where they are not, and all that can be seen is (crdt/reread.h), the
+ * document learns what was decoded and is encoded again. CORRUPT: they still are not (nothing may be stored).
  * LIMIT: too large for a row. */
 gesso_status gs_fold(const gesso_allocator *al, uint64_t doc_memory_max, gesso_doc *doc, gs_folded *out,
                      const char **why);

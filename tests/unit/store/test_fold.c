@@ -178,6 +178,54 @@ static void the_cap_folds_the_owners_of_the_oldest_rows(void **state)
   assert_int_equal(info.version, 0);
 }
 
+static void put_bytes(store *s, const char *board, const uint8_t *update, size_t len)
+{
+  assert_int_equal(store_append(s, board, (gesso_bytes){ update, len }), GESSO_OK);
+}
+
+static gesso_buffer value_of(gesso_doc *doc, const char *key)
+{
+  gesso_buffer json = { 0 };
+  assert_int_equal(gesso_map_get_json(doc, gesso_doc_root(doc, text("m"), GESSO_MAP), text(key), &json), GESSO_OK);
+  return json;
+}
+
+/* Encoded and read again, the first part of the value would be deleted, too: the second part is a later value. */
+static void a_value_cut_in_two_is_folded_and_shown_as_before(void **state)
+{
+  store *s = *state;
+  static const uint8_t value[] = { 1, 1, 1, 0, 0x24, 1, 1, 'm', 1, 'k', 5, 'a', 'b', 'c', 'd', 'e', 0 };
+  static const uint8_t deleted[] = { 0, 1, 1, 1, 2, 1 };
+  put_bytes(s, "b", value, sizeof value);
+  put_bytes(s, "b", deleted, sizeof deleted);
+  loaded before = store_load(s, "b");
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  loaded after = store_load(s, "b");
+  assert_int_equal(after.update_count, 0);
+  gesso_buffer old = value_of(before.doc, "k"), new = value_of(after.doc, "k");
+  assert_int_equal(old.len, new.len);
+  assert_memory_equal(old.data, new.data, old.len);
+  gesso_buffer_free(&old);
+  gesso_buffer_free(&new);
+  gesso_doc_destroy(before.doc);
+  gesso_doc_destroy(after.doc);
+}
+
+/* What waits for the struct that its client told otherwise, too, waits no more once it is read again. */
+static void structs_told_in_two_ways_are_folded(void **state)
+{
+  store *s = *state;
+  static const uint8_t waits[] = { 1, 2, 2, 0, 0x08, 1, 1, 'a', 1, 0x7d, 1, 0x88, 1, 29, 2, 0x7d, 1, 0x7d, 1, 0 };
+  static const uint8_t otherwise[] = { 1, 1, 2, 0, 0x08, 1, 1, 'a', 2, 0x7d, 1, 0x7d, 1, 0 };
+  put_bytes(s, "b", waits, sizeof waits);
+  put_bytes(s, "b", otherwise, sizeof otherwise);
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  loaded l = store_load(s, "b");
+  assert_int_equal(l.update_count, 0);
+  assert_int_equal(gesso_type_length(l.doc, gesso_doc_root(l.doc, text("a"), GESSO_ARRAY)), 3);
+  gesso_doc_destroy(l.doc);
+}
+
 static void a_damaged_journal_row_makes_the_board_unreadable_and_stays(void **state)
 {
   store *s = *state;
@@ -392,6 +440,8 @@ int main(void)
     T(a_state_is_not_rewritten_for_a_stroke),
     T(folded_rows_are_cut_from_the_front_when_the_store_is_idle),
     T(the_cap_folds_the_owners_of_the_oldest_rows),
+    T(a_value_cut_in_two_is_folded_and_shown_as_before),
+    T(structs_told_in_two_ways_are_folded),
     T(a_damaged_journal_row_makes_the_board_unreadable_and_stays),
     T(rows_of_an_unreadable_board_are_set_aside_when_the_journal_is_full),
     T(an_unknown_encoding_is_refused_and_kept),
