@@ -7,6 +7,7 @@ import path from 'node:path'
 import zlib from 'node:zlib'
 import * as Y from 'yjs'
 import { assert, option, runAll, test, until } from '../clients/lib/runner.mjs'
+import { Server } from '../clients/lib/server.mjs'
 import { exported, fresh, importInto, run, sameBoards, sameDoc, start, vectorOf } from './gesso.mjs'
 import {
   docsOf, fileYStore, hocuspocus, hocuspocusFetch, pycrdt, sample, samples, sql, sweetName, sweetPart, write, yleveldb, ysweet, ysweetOf
@@ -617,15 +618,12 @@ test('v1, v2 and JSON: all boards and named ones, any name, nothing overwritten'
 test('export and a dry run work beside the server; an import names the one who has the folder', async () => {
   const data = fresh('data'), source = write(fresh('plan.bin'), sample(1).state)
   good(importInto(data, source))
-  const server = start('serve', '--listen', '127.0.0.1:0', '--data', data)
-  await until(() => /http:/.test(fs.existsSync(path.join(data, 'lock')) ? fs.readFileSync(path.join(data, 'lock'), 'utf8') : '') ||
-    run('import', source, data).status === 1, 'the server')
+  const server = await new Server({ folder: data }).start()
   const refused = run('import', source, data)
   assert(refused.status === 1 && /gesso serve/.test(refused.err), refused.err)
   counts(importInto(data, source, '--dry-run'), { same: 1 })
   good(run('export', '--to', 'v1', '--output', fresh('out'), data))
-  server.child.kill('SIGTERM')
-  await server.done
+  await server.stop()
 })
 
 test('help, and command lines that are wrong', () => {
