@@ -229,6 +229,7 @@ bool gs_find_deleted(gesso_doc *doc)
   if (doc->deleted_known)
     return true;
   gs_forget_deleted(doc);
+  (void)!gs_grow(doc->alloc, &r->v, &r->cap, doc->ndeleted, sizeof *r->v); /* so many at most */
   for (uint32_t client = 1; doc->ndeleted > 0 && client < doc->nclients; client++) {
     const gs_client *c = &doc->clients[client];
     for (uint32_t k = 0; k < c->nchunks; k++) {
@@ -240,6 +241,11 @@ bool gs_find_deleted(gesso_doc *doc)
           return false;
       }
     }
+  }
+  gs_range *fit = r->n > 0 && r->cap > r->n ? gs_resize(doc->alloc, r->v, r->cap * sizeof *r->v, r->n * sizeof *r->v) : NULL;
+  if (fit != NULL) {
+    r->v = fit;
+    r->cap = r->n;
   }
   doc->deleted_known = true;
   return true;
