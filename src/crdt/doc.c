@@ -199,6 +199,18 @@ static int by_waiting_id(const void *a, const void *b)
   return x < y ? -1 : x > y;
 }
 
+/* The range that begins with that node, and those that go on where it ends; returns the node behind it. Of a struct whose
+ * first part is known by now only the rest waits. */
+static uint32_t next_range(const gs_ptree *t, uint32_t client, uint32_t node, uint32_t known, uint32_t *at, uint32_t *end)
+{
+  *at = t->v[node].clock;
+  *end = *at + t->v[node].len;
+  while ((node = gs_ptree_after(t, client, node)) != 0 && t->v[node].clock <= *end)
+    *end = GS_MAX(*end, t->v[node].clock + t->v[node].len);
+  *at = GS_MIN(GS_MAX(*at, known), *end);
+  return node;
+}
+
 /* `v` has room for all clients. */
 static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t, waiting_client *v)
 {
@@ -211,14 +223,13 @@ static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t, w
   gs_buf_put(buf, '{');
   for (uint32_t i = 0; i < n; i++) {
     uint32_t client = v[i].client, node = gs_ptree_from(t, client, 0);
+    uint32_t known = t == &doc->pending->structs ? doc->clients[client].clock : 0, at, end;
     gs_buf_printf(buf, "%s\"%llu\":[", i == 0 ? "" : ",", (unsigned long long)v[i].id);
     bool first = true;
     while (node != 0) {
-      uint32_t at = t->v[node].clock, end = at + t->v[node].len;
-      while ((node = gs_ptree_after(t, client, node)) != 0 && t->v[node].clock <= end)
-        end = GS_MAX(end, t->v[node].clock + t->v[node].len);
-      gs_buf_printf(buf, "%s[%u,%u]", first ? "" : ",", at, end);
-      first = false;
+      node = next_range(t, client, node, known, &at, &end);
+      if (at < end)
+        gs_buf_printf(buf, "%s[%u,%u]", first ? "" : ",", at, end), first = false;
     }
     gs_buf_put(buf, ']');
   }

@@ -226,6 +226,24 @@ static void structs_told_in_two_ways_are_folded(void **state)
   gesso_doc_destroy(l.doc);
 }
 
+/* The same where it was for a parent that is not there, and behind the value of a key: read again it is the next value. */
+static void a_value_that_waited_is_shown_once_it_is_folded(void **state)
+{
+  store *s = *state;
+  static const uint8_t value[] = { 1, 1, 2, 0, 0x28, 1, 1, 'm', 1, 'k', 2, 0x7d, 1, 0x7d, 2, 0 };
+  static const uint8_t otherwise[] = { 1, 1, 2, 1, 0x08, 0, 1, 0, 2, 0x7d, 3, 0x7d, 4, 0 };
+  put_bytes(s, "b", value, sizeof value);
+  put_bytes(s, "b", otherwise, sizeof otherwise);
+  assert_int_equal(store_save(s, "b"), GESSO_OK);
+  loaded l = store_load(s, "b");
+  assert_int_equal(l.update_count, 0);
+  gesso_buffer json = value_of(l.doc, "k");
+  assert_int_equal(json.len, 1);
+  assert_int_equal(json.data[0], '4');
+  gesso_buffer_free(&json);
+  gesso_doc_destroy(l.doc);
+}
+
 static void a_damaged_journal_row_makes_the_board_unreadable_and_stays(void **state)
 {
   store *s = *state;
@@ -442,6 +460,7 @@ int main(void)
     T(the_cap_folds_the_owners_of_the_oldest_rows),
     T(a_value_cut_in_two_is_folded_and_shown_as_before),
     T(structs_told_in_two_ways_are_folded),
+    T(a_value_that_waited_is_shown_once_it_is_folded),
     T(a_damaged_journal_row_makes_the_board_unreadable_and_stays),
     T(rows_of_an_unreadable_board_are_set_aside_when_the_journal_is_full),
     T(an_unknown_encoding_is_refused_and_kept),
