@@ -86,6 +86,22 @@ bool gs_run_next(gs_run_reader *r, gs_packed *out)
   return true;
 }
 
+uint32_t gs_run_turns(gs_run_reader *r, uint32_t n)
+{
+  const uint8_t *at = r->rd.at, *before = at - n;
+  uint32_t m = 0;
+  while (m + 8 <= r->left_over && memcmp(at + m, before + m, 8) == 0)
+    m += 8;
+  while (m < r->left_over && at[m] == before[m])
+    m++;
+  for (uint32_t i = 0; i < n && i < m; i++)
+    r->last[at[m - 1 - i]].clock = r->clock + m - 1 - i;
+  r->rd.at += m;
+  r->clock += m;
+  r->left_over -= m;
+  return m;
+}
+
 /* --- walking --- */
 
 static const gs_item *walk_run(gs_walk *w)

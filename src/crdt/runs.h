@@ -96,6 +96,17 @@ static inline bool gs_run_plain(gs_run_reader *r, gs_id *origin)
   return true;
 }
 
+/* Passes those that repeat the slots of the `n` before them, which gs_run_plain gave last one after the other: their origins are
+ * their clocks less n. Returns how many. */
+uint32_t gs_run_turns(gs_run_reader *r, uint32_t n);
+/* After how many the next one's slot comes again; more than were read when gs_run_plain would not give it. */
+static inline uint32_t gs_run_turn(const gs_run_reader *r)
+{
+  if (r->left_over == 0 || *r->rd.at >= GS_RUN_SLOTS || r->last[*r->rd.at].client == 0)
+    return UINT32_MAX;
+  return r->clock - r->last[*r->rd.at].clock;
+}
+
 /* A walk over the structs of a client that sees packed ones too. */
 typedef struct gs_walk {
   const gesso_doc *doc;

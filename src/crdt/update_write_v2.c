@@ -187,8 +187,12 @@ static void put_run(const gesso_doc *doc, gs_writer *w, const gs_item *run, uint
     if (infos.at == NULL || clients.at == NULL || lefts.at == NULL || lens.at == NULL)
       return; /* the error is latched */
     uint32_t clock = r.clock, n;
-    for (gs_id origin; gs_run_plain(&r, &origin);)
+    for (gs_id origin; gs_run_plain(&r, &origin);) {
       gs_pen_diff(&lefts, origin.clock);
+      uint32_t turn = gs_run_turn(&r), first = r.clock - turn;
+      if (turn <= r.clock - clock && (n = gs_run_turns(&r, turn)) > 0)
+        gs_pen_steps(&lefts, first, n);
+    }
     n = r.clock - clock;
     if (n > 0) {
       /* The rest is the same for all: the origin stands in the run too. */
@@ -218,11 +222,24 @@ typedef struct stretch {
   uint32_t units[3 * GS_CHUNK_MAX]; /* of strings: a root's name, a key and a content are the most that one struct has */
 } stretch;
 
+/* Names are short and ASCII, mostly: copied and looked at in one go. */
 static void put_name(const gesso_doc *doc, gs_writer *w, stretch *s, uint32_t key)
 {
+  enum { SHORT = 16 };
   gesso_bytes name = gs_key_text(doc, key);
-  s->units[s->nunits++] = (uint32_t)gs_utf8_utf16_len(name);
-  gs_buf_write(&w->columns->strings.text, name.data, name.len);
+  gs_buf *text = &w->columns->strings.text;
+  if (!gs_buf_room(text, name.len + 1))
+    return;
+  uint8_t *to = text->b.data + text->b.len, high = 0x80;
+  if (name.len <= SHORT) {
+    high = 0;
+    for (size_t i = 0; i < name.len; i++)
+      high |= to[i] = name.data[i];
+  } else {
+    memcpy(to, name.data, name.len);
+  }
+  text->b.len += name.len;
+  s->units[s->nunits++] = (uint32_t)(high < 0x80 ? name.len : gs_utf8_utf16_len(name));
 }
 
 /* What a struct says that has no neighbours. */

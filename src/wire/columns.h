@@ -209,6 +209,17 @@ static GS_ALWAYS_INLINE void gs_pen_diff(gs_pen *pen, uint32_t value)
   pen->run = 1;
 }
 
+/* n > 0 values, of which each is one more than the one before it. */
+static GS_ALWAYS_INLINE void gs_pen_steps(gs_pen *pen, uint32_t first, uint32_t n)
+{
+  gs_pen_diff(pen, first);
+  if (n > 1) {
+    gs_pen_diff(pen, first + 1);
+    pen->run += n - 2;
+    pen->value += n - 2;
+  }
+}
+
 /* The same for values that now and then are as those before, so that a branch would be guessed wrong: what would end
  * the run is written each time, and counts when it has ended. */
 enum { GS_PEN_SHORT = 0x80 }; /* runs whose count is one byte */
