@@ -81,20 +81,39 @@ static gesso_status find_deletions(gesso_doc *doc)
   return GESSO_OK;
 }
 
-/* The items of a type that goes must be there to be collected. Without memory for them it stays as it is: deleted,
- * and not collected. */
-static void unpack_types(gesso_doc *doc)
+/* Whether the item is in something that goes, too, and is listed. */
+static bool goes_with_holder(const gesso_doc *doc, const gs_item *it)
+{
+  gs_ix holder = doc->types[doc->slots[it->slot].type].item;
+  return holder != 0 && (doc->items[holder].head & GS_ITEM_DELNOW) != 0 && !doc->txn.dels_lost;
+}
+
+/* Unpacks what the types that go have in runs, in them and in the types inside them, so that each is looked at once.
+ * False: memory is short. `keep`: marks them instead. */
+static bool go_through_types(gesso_doc *doc, bool keep)
 {
   for (uint32_t i = 0; i < doc->txn.dels.n; i++) {
     gs_range r = doc->txn.dels.v[i];
     for (uint32_t clock = r.clock; clock < r.clock + r.len;) {
-      gs_ix ix = gs_struct_of(doc, (gs_id){ r.client, clock });
-      const gs_item *it = &doc->items[ix];
+      gs_item *it = &doc->items[gs_struct_of(doc, (gs_id){ r.client, clock })];
       clock = it->clock + it->len;
-      if (gs_kind(it) == GS_TYPE && !gs_runs_unpack_type(doc, it->c.type))
-        doc->items[ix].head |= GS_ITEM_KEEP; /* unpacking may have moved them */
+      if (gs_kind(it) != GS_TYPE)
+        continue;
+      if (keep)
+        it->head |= GS_ITEM_KEEP;
+      else if (!goes_with_holder(doc, it) && !gs_runs_unpack_type(doc, it->c.type))
+        return false;
     }
   }
+  return true;
+}
+
+/* The items of a type that goes must be there to be collected. Without memory for them the types stay as they are:
+ * deleted, and not collected. */
+static void unpack_types(gesso_doc *doc)
+{
+  if (!go_through_types(doc, false))
+    (void)go_through_types(doc, true);
 }
 
 /* gs_structs_find, from a place at or before it that is mostly near. */

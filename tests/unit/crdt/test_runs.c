@@ -3,6 +3,7 @@
 #include "gesso/undo.h"
 
 #include "support/support.h"
+#include "wire/writer.h"
 
 static gesso_value number(double n)
 {
@@ -63,6 +64,36 @@ static void a_long_drag_takes_little_memory(void **state)
   same_state(a, b);
   gesso_doc_destroy(a);
   gesso_doc_destroy(b);
+}
+
+/* Each type is looked at once for what it has in runs, however deep it is. */
+static void deep_types_go_at_once(void **state)
+{
+  (void)state;
+  enum { DEPTH = 200000 };
+  gesso_doc *doc = doc_of(1);
+  drag(doc, shape_in(doc, "s"), 1000);
+  gs_buf b = gs_buf_make(NULL);
+  static const uint8_t outer[] = { 7, 1, 1, 't', 0 }, all[] = { 0, 1, 9, 1, 0, 1 };
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, DEPTH);
+  gs_buf_write(&b, (const uint8_t[]){ 9, 0 }, 2);
+  gs_buf_write(&b, outer, sizeof outer);
+  for (uint32_t i = 1; i < DEPTH; i++) {
+    gs_buf_write(&b, (const uint8_t[]){ 7, 0, 9 }, 3);
+    gs_write_varuint(&b, i - 1);
+    gs_buf_put(&b, 0);
+  }
+  gs_buf_put(&b, 0);
+  assert_int_equal(b.err, GESSO_OK);
+  apply(doc, gs_buf_bytes(&b));
+  apply(doc, (gesso_bytes){ all, sizeof all });
+  check(doc);
+  gesso_doc_stats stats;
+  gesso_doc_get_stats(doc, &stats);
+  assert_true(stats.structs < DEPTH); /* they were collected */
+  gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
 }
 
 /* Nobody's client writes this: a value that goes in front of one of the same update, whose key has packed ones. */
@@ -224,6 +255,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_drag_takes_little_memory),
+    cmocka_unit_test(deep_types_go_at_once),
     cmocka_unit_test(in_front_of_a_new_value_unpacks),
     cmocka_unit_test(attributes_of_a_formatted_text),
     cmocka_unit_test(an_old_origin_unpacks),
