@@ -62,17 +62,9 @@ gesso_status gs_doc_survey(const gesso_doc *doc, gs_survey *out)
   return GESSO_OK;
 }
 
-void gs_type_path(const gesso_doc *doc, gesso_type type, gs_buf *out)
+static void write_place(const gesso_doc *doc, gs_ix item, gs_buf *out)
 {
-  const gs_type *t = &doc->types[type];
-  if (t->item == 0) {
-    gesso_bytes name = gs_key_text(doc, t->name);
-    gs_buf_write(out, name.data, name.len);
-    return;
-  }
-  const gs_item *it = &doc->items[t->item];
-  const gs_slot *slot = &doc->slots[it->slot];
-  gs_type_path(doc, slot->type, out);
+  const gs_slot *slot = &doc->slots[doc->items[item].slot];
   gs_buf_put(out, '/');
   if (slot->key != 0) {
     gesso_bytes key = gs_key_text(doc, slot->key);
@@ -80,7 +72,28 @@ void gs_type_path(const gesso_doc *doc, gesso_type type, gs_buf *out)
     return;
   }
   uint64_t index = 0;
-  for (gs_ix ix = slot->head; ix != 0 && ix != t->item; ix = doc->items[ix].right)
+  for (gs_ix ix = slot->head; ix != 0 && ix != item; ix = doc->items[ix].right)
     index += gs_visible_len(&doc->items[ix]);
   gs_buf_printf(out, "%llu", (unsigned long long)index);
+}
+
+void gs_type_path(const gesso_doc *doc, gesso_type type, gs_buf *out)
+{
+  /* Types are nested as deep as anybody likes: deeper than the stack is. */
+  gs_ix *items = NULL;
+  uint32_t n = 0, cap = 0;
+  for (gs_ix item; (item = doc->types[type].item) != 0; type = doc->slots[doc->items[item].slot].type) {
+    if (!gs_grow(NULL, &items, &cap, (size_t)n + 1, sizeof *items)) {
+      out->err = GESSO_E_NOMEM;
+      break;
+    }
+    items[n++] = item;
+  }
+  if (out->err == GESSO_OK) {
+    gesso_bytes name = gs_key_text(doc, doc->types[type].name);
+    gs_buf_write(out, name.data, name.len);
+    while (n > 0)
+      write_place(doc, items[--n], out);
+  }
+  gs_free(NULL, items, cap * sizeof *items);
 }

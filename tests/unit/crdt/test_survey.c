@@ -2,6 +2,7 @@
 #include "crdt_test.h"
 
 #include "crdt/survey.h"
+#include "wire/writer.h"
 
 static void put_number(gesso_doc *doc, gesso_type map, const char *key, double n)
 {
@@ -53,11 +54,37 @@ static void one_key_is_not(void **state)
   gesso_doc_destroy(doc);
 }
 
+static void the_path_of_a_deep_type_takes_no_stack(void **state)
+{
+  (void)state;
+  enum { DEPTH = 500000 };
+  gesso_doc *doc = doc_of(1);
+  gs_buf b = gs_buf_make(NULL), path = gs_buf_make(NULL);
+  gs_write_varuint(&b, 1);
+  gs_write_varuint(&b, DEPTH);
+  gs_buf_write(&b, (const uint8_t[]){ 9, 0, 7, 1, 1, 't', 0 }, 7);
+  for (uint32_t i = 1; i < DEPTH; i++) {
+    gs_buf_write(&b, (const uint8_t[]){ 7, 0, 9 }, 3);
+    gs_write_varuint(&b, i - 1);
+    gs_buf_put(&b, 0);
+  }
+  gs_buf_put(&b, 0);
+  apply(doc, gs_buf_bytes(&b));
+  gs_type_path(doc, gesso_doc_find_type(doc, 9, DEPTH - 1), &path);
+  assert_int_equal(path.err, GESSO_OK);
+  assert_int_equal(path.b.len, 1 + 2 * (size_t)DEPTH);
+  assert_memory_equal(path.b.data, "t/0/0/0", 7);
+  gs_buf_finish(&path);
+  gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(two_keys_in_turn_are_warned_of),
     cmocka_unit_test(one_key_is_not),
+    cmocka_unit_test(the_path_of_a_deep_type_takes_no_stack),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
