@@ -44,12 +44,12 @@ gs_ix gs_undo_clean_start(gesso_doc *doc, gs_id id)
 
 /* --- stacks --- */
 
-void gs_stack_item_finish(gesso_undo *u, gs_stack_item *item)
+void gs_stack_item_finish(gesso_undo *u, gesso_doc *doc, gs_stack_item *item)
 {
   if (item->meta != NULL && u->o.free_meta != NULL)
     u->o.free_meta(u->o.ctx, item->meta);
-  gs_idset_finish(u->doc, &item->deletions);
-  gs_idset_finish(u->doc, &item->insertions);
+  gs_idset_finish(doc, &item->deletions);
+  gs_idset_finish(doc, &item->insertions);
 }
 
 gs_stack_item *gs_undo_find_item(gesso_undo *u, uint64_t serial)
@@ -75,7 +75,7 @@ static void empty_stack(gesso_undo *u, gesso_undo_stack which)
   }
   while (stack->n > 0) {
     gs_stack_item item = stack->v[--stack->n];
-    gs_stack_item_finish(u, &item);
+    gs_stack_item_finish(u, u->doc, &item);
   }
 }
 
@@ -255,7 +255,7 @@ static void detach(gesso_undo *u)
   for (int which = 0; which < 2; which++) {
     gs_stack *stack = &u->stacks[which];
     while (stack->n > 0)
-      gs_stack_item_finish(u, &stack->v[--stack->n]);
+      gs_stack_item_finish(u, doc, &stack->v[--stack->n]);
     gs_free(doc->alloc, stack->v, stack->cap * sizeof *stack->v);
     *stack = (gs_stack){ 0 };
   }
@@ -310,7 +310,14 @@ void gesso_undo_destroy(gesso_undo *undo)
   if (undo == NULL)
     return;
   detach(undo);
-  gs_free(undo->alloc, undo, sizeof *undo);
+  undo->ended = true;
+  gs_undo_free(undo);
+}
+
+void gs_undo_free(gesso_undo *u)
+{
+  if (u->popping == 0)
+    gs_free(u->alloc, u, sizeof *u);
 }
 
 gesso_status gesso_undo_add_scope(gesso_undo *undo, gesso_type type)

@@ -92,6 +92,8 @@ struct gesso_undo {
   gs_stack stacks[2]; /* by gesso_undo_stack */
   uint64_t serials;
   bool undoing, redoing;
+  uint32_t popping; /* calls of undo and redo that are on their way */
+  bool ended;       /* by an observer meanwhile: the last of them frees it */
   bool capturing; /* last_ms counts (Yjs: lastChange > 0) */
   uint64_t last_ms;
 
@@ -122,12 +124,15 @@ typedef struct gs_idset_walk {
 gs_ix gs_idset_next(gesso_doc *doc, gs_idset_walk *w, gesso_status *st);
 
 /* Takes the stack item's memory back; its meta was handed out before. */
-void gs_stack_item_finish(gesso_undo *u, gs_stack_item *item);
+void gs_stack_item_finish(gesso_undo *u, gesso_doc *doc, gs_stack_item *item);
 gs_stack_item *gs_undo_find_item(gesso_undo *u, uint64_t serial);
 
 /* Runs the empty transactions that Yjs makes when it clears redo stacks or destroys subdocuments, if anybody would
  * record them: a manager of a whole document does. */
 void gs_undo_echo(gesso_doc *doc);
+
+/* Frees the manager, which is detached, unless undo or redo still needs it. */
+void gs_undo_free(gesso_undo *u);
 
 /* --- undo_tell.c --- */
 

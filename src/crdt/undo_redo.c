@@ -269,8 +269,9 @@ static gesso_status pop(gesso_undo *u, gesso_undo_stack which, int *changed_out)
     if (st != GESSO_OK)
       stack->v[stack->n++] = item; /* its place is still there */
     else if (!changed)
-      gs_stack_item_finish(u, &item);
+      gs_stack_item_finish(u, doc, &item);
   }
+  u->popping++; /* an observer of the document may destroy the manager */
   gesso_status ended = gesso_doc_commit(doc, NULL);
   *running = false;
   u->wants_popped = false;
@@ -278,12 +279,15 @@ static gesso_status pop(gesso_undo *u, gesso_undo_stack which, int *changed_out)
     gs_undo_tell(u, (gesso_undo_event){ .event = GESSO_UNDO_POPPED, .stack = which, .origin = gesso_undo_origin(u),
                                         .changed = u->popped.types, .nchanged = u->popped.n },
                  &item);
-    gs_stack_item_finish(u, &item);
+    gs_stack_item_finish(u, doc, &item);
     if (changed_out != NULL)
       *changed_out = 1;
   }
   gs_free(doc->alloc, u->popped.types, u->popped.cap * sizeof *u->popped.types);
   u->popped = outer;
+  u->popping--;
+  if (u->ended)
+    gs_undo_free(u);
   return st != GESSO_OK ? st : ended;
 }
 

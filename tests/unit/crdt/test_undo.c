@@ -1,5 +1,6 @@
 /* Undo managers do what gesso/undo.h says. */
 #include "crdt_test.h"
+#include "gesso/events.h"
 #include "gesso/undo.h"
 
 #include <stdbool.h>
@@ -367,6 +368,42 @@ static void an_observer_may_undo_and_end_itself(void **state)
   told(&s, "");
   check(doc);
   gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
+static void end_manager(void *ctx, gesso_doc *doc, const gesso_event *e)
+{
+  (void)doc;
+  (void)e;
+  gesso_undo **u = ctx;
+  gesso_undo_destroy(*u);
+  *u = NULL;
+}
+
+static void an_observer_of_the_document_may_end_the_manager_that_undoes(void **state)
+{
+  (void)state;
+  struct story s = { .len = 0 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  gesso_undo_options o = { .size = sizeof o, .now_ms = now, .free_meta = on_free, .ctx = &s };
+  gesso_undo *u = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(u, t), GESSO_OK);
+  uint64_t all;
+  assert_int_equal(gesso_undo_observe(u, 15, on_event, &s, &all), GESSO_OK);
+  type_in(doc, t, 0, "taken back");
+  s.len = 0;
+  *gesso_undo_meta(u, GESSO_UNDO, 0) = (void *)7;
+  s.freed = 0;
+  gesso_subscription sub;
+  assert_int_equal(gesso_type_observe(doc, t, end_manager, &u, &sub), GESSO_OK);
+  int changed = 0;
+  assert_int_equal(gesso_undo_undo(u, &changed), GESSO_OK);
+  assert_null(u);
+  assert_true(changed);
+  assert_int_equal(s.freed, 7);
+  reads_json(doc, t, GESSO_TEXT, "\"\"");
+  check(doc);
   gesso_doc_destroy(doc);
 }
 
@@ -753,6 +790,7 @@ int main(void)
     cmocka_unit_test(only_scope_and_tracked_origins_count),
     cmocka_unit_test(observers_hear_of_stack_items_and_keep_metadata),
     cmocka_unit_test(an_observer_may_undo_and_end_itself),
+    cmocka_unit_test(an_observer_of_the_document_may_end_the_manager_that_undoes),
     cmocka_unit_test(an_undo_inside_the_report_of_another_leaves_its_event),
     cmocka_unit_test(what_may_come_back_is_not_collected_until_it_is_cleared),
     cmocka_unit_test(the_filter_decides_what_is_deleted),
