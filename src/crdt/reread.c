@@ -20,11 +20,12 @@ static bool is_overwritten(const gesso_doc *doc, const gesso_doc *copy, const gs
   const gs_item *theirs = &copy->items[gs_struct_of(copy, (gs_id){ client, it->clock })];
   if (gs_kind(theirs) == GS_GC || copy->slots[theirs->slot].key == 0)
     return false;
-  gs_ix last = copy->slots[theirs->slot].tail;
-  if (last == 0 || gs_is_deleted(&copy->items[last]))
+  gs_ix tail = copy->slots[theirs->slot].tail;
+  if (tail == 0)
     return false;
-  uint32_t ours = gs_client_find(doc, copy->clients[gs_client_of(&copy->items[last])].id);
-  return ours == 0 || copy->items[last].clock >= doc->clients[ours].clock;
+  gs_id last = gs_last_id(&copy->items[tail]);
+  uint32_t ours = gs_client_find(doc, copy->clients[last.client].id);
+  return ours == 0 || last.clock >= doc->clients[ours].clock;
 }
 
 /* The same of it, or of a type that it is in. */
