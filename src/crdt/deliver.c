@@ -259,6 +259,7 @@ static gesso_status subdocs_of(gesso_doc *doc, gs_delivery *d)
   bool any = false, lost = o->subdocs_lost;
   if (!lost && o->subdocs[0].cap == 0 && o->subdocs[1].cap == 0 && o->subdocs[2].cap == 0)
     return GESSO_OK;
+  gs_observe_subdocs_noted(doc);
   for (int i = 0; i < 3; i++) {
     d->subdocs[i] = o->subdocs[i];
     any = any || o->subdocs[i].n > 0;
@@ -379,6 +380,7 @@ void gs_observers_destroy(gesso_doc *doc)
   }
   gs_free(doc->alloc, o->spare.calls, o->spare.calls_cap * sizeof *o->spare.calls);
   gesso_buffer_free(&o->room);
+  gs_observe_subdocs_noted(doc);
   for (int i = 0; i < 3; i++)
     forget_subdocs(doc, &o->subdocs[i]);
   gs_free(doc->alloc, o->subs, o->subs_cap * sizeof *o->subs);

@@ -379,6 +379,8 @@ struct gesso_doc {
   gesso_doc *parent; /* the document that this is a subdocument of */
   gs_id place;       /* its item there */
   bool joining;      /* scratch of an edit: it is about to be put somewhere */
+  gesso_doc *noted_in; /* observe.h: the document that is to tell that it came or was loaded */
+  unsigned noted;      /* ... bits of gs_subdoc_change, meaningless without */
   char uuid[36];
   gesso_bytes guid, collection_id, meta_json; /* guid may stand in uuid */
   struct gs_subdoc_table *subdocs; /* handles of the ones in this document; NULL while nobody has seen any */

@@ -251,28 +251,46 @@ void gs_observe_forget(gesso_doc *doc)
   }
 }
 
+/* Made and removed in one transaction: nobody hears of it. */
+static void take_back(gs_doc_list *added, gesso_doc *subdoc)
+{
+  uint32_t i = 0;
+  while (added->v[i] != subdoc)
+    i++;
+  memmove(added->v + i, added->v + i + 1, (--added->n - i) * sizeof *added->v);
+  subdoc->noted &= ~(1u << GS_SUBDOC_ADDED);
+  gesso_doc_destroy(subdoc);
+}
+
+/* Each is removed once and added once; it may be loaded, and said so of once more when it is found to be new. */
 void gs_observe_subdoc(gesso_doc *doc, gs_subdoc_change change, gesso_doc *subdoc)
 {
   if (!gs_observes(doc, GS_SUB_SUBDOCS))
     return;
   gs_observers *o = doc->observers;
   gs_doc_list *list = &o->subdocs[change];
-  if (change == GS_SUBDOC_REMOVED) {
-    /* Made and removed in one transaction: nobody heard of it. */
-    gs_doc_list *added = &o->subdocs[GS_SUBDOC_ADDED];
-    for (uint32_t i = 0; i < added->n; i++)
-      if (added->v[i] == subdoc) {
-        memmove(added->v + i, added->v + i + 1, (--added->n - i) * sizeof *added->v);
-        gesso_doc_destroy(subdoc);
-        return;
-      }
+  unsigned noted = subdoc->noted_in == doc ? subdoc->noted : 0;
+  if (change == GS_SUBDOC_REMOVED && (noted & 1u << GS_SUBDOC_ADDED) != 0) {
+    take_back(&o->subdocs[GS_SUBDOC_ADDED], subdoc);
+    return;
   }
-  for (uint32_t i = 0; i < list->n; i++)
-    if (list->v[i] == subdoc)
-      return;
+  if ((noted & 1u << change) != 0)
+    return;
   if (!gs_grow(doc->alloc, &list->v, &list->cap, (size_t)list->n + 1, sizeof(gesso_doc *))) {
     o->subdocs_lost = true;
     return;
   }
   list->v[list->n++] = gesso_doc_retain(subdoc);
+  subdoc->noted_in = doc;
+  subdoc->noted = noted | 1u << change;
+}
+
+void gs_observe_subdocs_noted(gesso_doc *doc)
+{
+  for (int k = 0; k < 3; k++) {
+    const gs_doc_list *list = &doc->observers->subdocs[k];
+    for (uint32_t i = 0; i < list->n; i++)
+      if (list->v[i]->noted_in == doc)
+        list->v[i]->noted_in = NULL;
+  }
 }

@@ -48,6 +48,8 @@ typedef enum gs_subdoc_change { GS_SUBDOC_ADDED, GS_SUBDOC_REMOVED, GS_SUBDOC_LO
 
 /* Notes it for the subdocument observers, if there are any. Keeps a reference until they were told. */
 void gs_observe_subdoc(gesso_doc *doc, gs_subdoc_change change, gesso_doc *subdoc);
+/* What was noted is about to be told, or never will be. */
+void gs_observe_subdocs_noted(gesso_doc *doc);
 
 /* --- Inside: subscriptions --- */
 

@@ -177,8 +177,10 @@ gesso_doc *gs_subdoc_of(gesso_doc *doc, const gs_item *it)
   if (handle == NULL)
     return NULL;
   insert_reserved(doc, id, handle);
-  if (gs_is_deleted(it))
+  if (gs_is_deleted(it)) {
     doc->subdocs->dirty = true;
+    doc->subdocs->stray = doc->subdocs->stray || (it->head & GS_ITEM_DELNOW) == 0;
+  }
   return handle;
 }
 
@@ -289,11 +291,10 @@ static void remove_at(gs_subdoc_table *t, uint32_t hole)
   }
 }
 
-/* Takes the handles of deleted items out of the table. */
+/* Takes the handles of deleted items out of the table, wherever they are in it. */
 static void sweep(gesso_doc *doc)
 {
   gs_subdoc_table *t = doc->subdocs;
-  t->dirty = false;
   for (uint32_t i = 0; i < t->cap;) {
     gs_subdoc *s = &t->v[i];
     const gs_item *it = s->id.client != 0 ? &doc->items[gs_struct_of(doc, s->id)] : NULL;
@@ -306,13 +307,39 @@ static void sweep(gesso_doc *doc)
   }
 }
 
+/* The same for what the transaction deleted. */
+static void sweep_deleted(gesso_doc *doc)
+{
+  gs_subdoc_table *t = doc->subdocs;
+  for (uint32_t i = 0; i < doc->txn.dels.n && t->n > 0; i++) {
+    gs_range r = doc->txn.dels.v[i];
+    gs_pos p = gs_structs_find(doc, r.client, r.clock);
+    do {
+      const gs_item *it = &doc->items[gs_struct_at(doc, r.client, p)];
+      if (it->clock >= r.clock + r.len)
+        break;
+      gs_subdoc *s = gs_kind(it) == GS_DOC ? find(doc, id_of(it)) : NULL;
+      if (s == NULL)
+        continue;
+      leave(doc, s);
+      remove_at(t, (uint32_t)(s - t->v));
+    } while (gs_pos_next(doc, r.client, &p));
+  }
+}
+
 gesso_status gs_subdocs_end(gesso_doc *doc)
 {
   gesso_status st = GESSO_OK;
   if (gs_observes(doc, GS_SUB_SUBDOCS) && !note_all(doc))
     st = GESSO_E_NOMEM;
-  if (doc->subdocs != NULL && doc->subdocs->dirty)
+  gs_subdoc_table *t = doc->subdocs;
+  if (t == NULL || !t->dirty)
+    return st;
+  if (t->stray || doc->txn.dels_lost)
     sweep(doc);
+  else
+    sweep_deleted(doc);
+  t->dirty = t->stray = false;
   return st;
 }
 

@@ -24,6 +24,7 @@ typedef struct gs_subdoc_table {
   gesso_doc **leaving;
   uint32_t nleaving, leaving_cap; /* invariant: leaving_cap >= nleaving + n */
   bool dirty; /* some item of a subdocument was deleted */
+  bool stray; /* ... before its handle was made */
 } gs_subdoc_table;
 
 /* The handle of a GS_DOC item. Borrowed from the table. NULL: memory is short. */
