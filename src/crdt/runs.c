@@ -499,6 +499,7 @@ bool gs_runs_unpack_type(gesso_doc *doc, uint32_t type)
   while (work != 0) {
     uint32_t t = work;
     work = doc->types[t].work_next;
+    doc->types[t].work_next = 0; /* whoever gathers events counts on that */
     if (doc->types[t].seq != 0)
       for (gs_ix i = doc->slots[doc->types[t].seq].head; i != 0; i = doc->items[i].right)
         if (gs_kind(&doc->items[i]) == GS_TYPE) {

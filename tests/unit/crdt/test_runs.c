@@ -1,5 +1,7 @@
 /* Tombstones of alternate overwrites are packed, and come back when somebody refers to them. */
 #include "crdt_test.h"
+#include "gesso/events.h"
+#include "gesso/snapshot.h"
 #include "gesso/undo.h"
 
 #include "support/support.h"
@@ -93,6 +95,39 @@ static void deep_types_go_at_once(void **state)
   gesso_doc_get_stats(doc, &stats);
   assert_true(stats.structs < DEPTH); /* they were collected */
   gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
+}
+
+static void count_events(void *ctx, gesso_doc *doc, const gesso_event *events, size_t count)
+{
+  (void)doc;
+  (void)events;
+  *(size_t *)ctx += count;
+}
+
+/* Unpacking goes through the types by the same links as the gathering of events, and leaves none behind. */
+static void events_are_told_after_a_look_at_a_snapshot(void **state)
+{
+  (void)state;
+  static const char *const names[] = { "a", "b", "c", "d" };
+  gesso_doc *doc = doc_of(1);
+  gesso_snapshot *then;
+  gesso_subscription sub;
+  gesso_buffer json;
+  size_t told = 0;
+  for (int i = 0; i < 4; i++)
+    drag(doc, shape_in(doc, names[i]), 400);
+  assert_int_equal(gesso_snapshot_create(doc, &then), GESSO_OK);
+  assert_int_equal(gesso_map_to_json_at(doc, then, gesso_doc_root(doc, str("shapes"), GESSO_MAP), &json), GESSO_OK);
+  gesso_buffer_free(&json);
+  gesso_snapshot_destroy(then);
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(gesso_type_observe_deep(doc, shape_of(doc, names[i]), count_events, &told, &sub), GESSO_OK);
+  for (int i = 0; i < 4; i++) {
+    drag(doc, shape_of(doc, names[i]), 1);
+    assert_int_equal(told, 2 * (i + 1));
+  }
+  check(doc);
   gesso_doc_destroy(doc);
 }
 
@@ -256,6 +291,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_drag_takes_little_memory),
     cmocka_unit_test(deep_types_go_at_once),
+    cmocka_unit_test(events_are_told_after_a_look_at_a_snapshot),
     cmocka_unit_test(in_front_of_a_new_value_unpacks),
     cmocka_unit_test(attributes_of_a_formatted_text),
     cmocka_unit_test(an_old_origin_unpacks),
