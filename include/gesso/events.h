@@ -16,7 +16,9 @@
  *
  * A document without observers pays nothing for them. If memory runs out while events are gathered, the
  * transaction stands, gesso_doc_commit (or the edit) answers NOMEM, and the callbacks that could not be
- * prepared are not called. gesso_doc_apply_v1 and _v2 answer OK all the same, for the update is in. */
+ * prepared are not called. The same with LIMIT where the paths of all events together are longer than a million
+ * steps and 64 for each: types that are nested thousands deep and all change at once. gesso_doc_apply_v1 and _v2
+ * answer OK all the same, for the update is in. */
 #ifndef GESSO_EVENTS_H
 #define GESSO_EVENTS_H
 

@@ -295,11 +295,15 @@ gesso_status gs_event_keys(gesso_doc *doc, uint32_t type, const uint32_t *keys, 
   return GESSO_OK;
 }
 
-gesso_status gs_event_path(gesso_doc *doc, uint32_t type, gs_arena *arena, gesso_event *out)
+gesso_status gs_event_path(gesso_doc *doc, uint32_t type, size_t *steps_left, gs_arena *arena, gesso_event *out)
 {
   size_t n = 0;
-  for (uint32_t t = type; doc->types[t].item != 0; n++)
+  for (uint32_t t = type; doc->types[t].item != 0; n++) {
+    if (n == *steps_left)
+      return GESSO_E_LIMIT;
     t = doc->slots[doc->items[doc->types[t].item].slot].type;
+  }
+  *steps_left -= n;
   gesso_path_step *v = gs_arena_array(arena, n, sizeof *v);
   if (v == NULL)
     return GESSO_E_NOMEM;

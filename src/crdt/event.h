@@ -27,7 +27,8 @@ static inline uint32_t gs_item_old(const gesso_doc *doc, const gs_item *it)
 GESSO_MUST_USE gesso_status gs_event_delta(gesso_doc *doc, uint32_t type, gs_arena *arena, gesso_event *out);
 GESSO_MUST_USE gesso_status gs_event_keys(gesso_doc *doc, uint32_t type, const uint32_t *keys, uint32_t n,
                                           gs_arena *arena, gesso_event *out);
-/* From the root to the type. */
-GESSO_MUST_USE gesso_status gs_event_path(gesso_doc *doc, uint32_t type, gs_arena *arena, gesso_event *out);
+/* From the root to the type. LIMIT: that is more than the steps that are left. */
+GESSO_MUST_USE gesso_status gs_event_path(gesso_doc *doc, uint32_t type, size_t *steps_left, gs_arena *arena,
+                                          gesso_event *out);
 
 #endif

@@ -23,7 +23,12 @@ typedef struct gather {
   uint32_t npairs, pairs_cap;
   uint32_t *keys; /* scratch */
   uint32_t nkeys, keys_cap;
+  size_t steps_left; /* of paths */
 } gather;
+
+/* Types may be nested as deep as anybody likes, and each that changed has a path of its own. All together have so many
+ * steps, and so many more for each change. */
+enum { STEPS_MAX = 1 << 20, STEPS_EACH = 32 };
 
 static bool watched(const gesso_doc *doc, uint32_t type, gs_sub_kind kind)
 {
@@ -32,6 +37,39 @@ static bool watched(const gesso_doc *doc, uint32_t type, gs_sub_kind kind)
   while (i != 0 && o->subs[i].kind != kind)
     i = o->subs[i].next;
   return i != 0;
+}
+
+/* work_next is nobody's between the edits and the collection. Here it is the list of a type with deep observers + 1 (see
+ * note_deep), or says whether there is one above. */
+#define BELOW_NONE UINT32_MAX
+#define BELOW_DEEP (UINT32_MAX - 1)
+
+/* Whether the type or something that it is in has deep observers. Each type is asked once. */
+static bool is_deep(const gesso_doc *doc, uint32_t type)
+{
+  uint32_t t = type, said = BELOW_NONE;
+  for (; t != 0; t = gs_type_holder(doc, t)) {
+    if (doc->types[t].work_next == BELOW_NONE)
+      break;
+    if (doc->types[t].work_next != 0 || watched(doc, t, GS_SUB_DEEP)) {
+      said = BELOW_DEEP;
+      break;
+    }
+  }
+  for (uint32_t end = t; type != end; type = gs_type_holder(doc, type))
+    doc->types[type].work_next = said;
+  return said == BELOW_DEEP;
+}
+
+static void forget_deep(const gather *g)
+{
+  const gesso_doc *doc = g->doc;
+  const gs_observers *o = doc->observers;
+  for (uint32_t i = 0; i < g->ndeep; i++)
+    doc->types[g->deep[i]].work_next = 0;
+  for (uint32_t i = 0; i < o->nchanged; i++)
+    for (uint32_t t = o->changed[i].type; t != 0 && doc->types[t].work_next != 0; t = gs_type_holder(doc, t))
+      doc->types[t].work_next = 0;
 }
 
 /* Reads the event of a type: head is its entry in changed[]. */
@@ -65,7 +103,7 @@ static gesso_status read_event(gather *g, uint32_t head, bool with_path, gesso_e
   if (st == GESSO_OK)
     st = gs_event_keys(doc, type, g->keys, g->nkeys, g->arena, e);
   if (st == GESSO_OK && with_path)
-    st = gs_event_path(doc, type, g->arena, e);
+    st = gs_event_path(doc, type, &g->steps_left, g->arena, e);
   return st;
 }
 
@@ -80,7 +118,6 @@ static bool note_deep(gather *g, uint32_t event)
     if (!gs_grow(doc->alloc, &g->deep, &g->deep_cap, (size_t)g->ndeep + 1, sizeof *g->deep) ||
         !gs_grow(doc->alloc, &g->pairs, &g->pairs_cap, (size_t)g->npairs + 1, sizeof *g->pairs))
       return false;
-    /* work_next is nobody's between the edits and the collection: here it is the type's list + 1. */
     if (doc->types[t].work_next == 0) {
       g->deep[g->ndeep++] = t;
       doc->types[t].work_next = g->ndeep;
@@ -98,9 +135,7 @@ static gesso_status read_events(gather *g)
     uint32_t type = o->changed[i].type;
     if (o->changed[i].key != GS_NO_KEY || !gs_type_tells(doc, type))
       continue;
-    bool deep = false;
-    for (uint32_t t = type; t != 0 && !deep; t = gs_type_holder(doc, t))
-      deep = watched(doc, t, GS_SUB_DEEP);
+    bool deep = is_deep(doc, type);
     if (!deep && !watched(doc, type, GS_SUB_TYPE))
       continue;
     if (!gs_grow(doc->alloc, &g->events, &g->events_cap, (size_t)g->nevents + 1, sizeof *g->events))
@@ -158,10 +193,10 @@ static gesso_status call_deep(gather *g)
 
 gesso_status gs_gather_events(gesso_doc *doc, gs_delivery *d)
 {
-  gather g = { .doc = doc, .d = d, .arena = &d->arena };
+  gather g = { .doc = doc, .d = d, .arena = &d->arena,
+               .steps_left = STEPS_MAX + (size_t)doc->observers->nchanged * STEPS_EACH };
   gesso_status st = doc->observers->changed_lost ? GESSO_E_NOMEM : read_events(&g);
-  for (uint32_t i = 0; i < g.ndeep; i++)
-    doc->types[g.deep[i]].work_next = 0;
+  forget_deep(&g);
   for (uint32_t i = 0; i < g.nevents && st == GESSO_OK; i++) {
     gesso_event *e = g.events[i], *own = e;
     if (e->path_length > 0) {

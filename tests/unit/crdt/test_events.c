@@ -2,6 +2,7 @@
  * are told: order, edits and subscriptions from callbacks, what items that grew in place tell, short memory. */
 #include "crdt_test.h"
 #include "gesso/events.h"
+#include "wire/writer.h"
 
 #include <stdbool.h>
 
@@ -483,6 +484,78 @@ static void short_memory_leaves_out_callbacks_and_nothing_else(void **state)
   assert_true(failures > 10);
 }
 
+struct heap {
+  size_t live, peak;
+};
+
+static void *counted(void *ctx, void *p, size_t old_size, size_t new_size)
+{
+  struct heap *h = ctx;
+  h->live += new_size - old_size;
+  h->peak = h->live > h->peak ? h->live : h->peak;
+  if (new_size == 0) {
+    free(p);
+    return NULL;
+  }
+  return realloc(p, new_size);
+}
+
+static void count_deep(void *ctx, gesso_doc *doc, const gesso_event *events, size_t count)
+{
+  (void)doc;
+  *(size_t *)ctx += count;
+  for (size_t i = 0; i < count; i++)
+    assert_int_equal(events[i].path_length, i);
+}
+
+/* Types one inside the other, and then a value in each of them. */
+static gesso_doc *changed_at_all_depths(const gesso_allocator *al, uint32_t depth, size_t *told)
+{
+  gesso_doc_options o = { .size = sizeof o, .client_id = 1, .alloc = al };
+  gesso_doc *doc = gesso_doc_create(&o);
+  gesso_subscription sub;
+  gs_buf b = gs_buf_make(NULL);
+  for (int values = 0; values < 2; values++) {
+    gs_buf_clear(&b);
+    gs_write_varuint(&b, 1);
+    gs_write_varuint(&b, depth);
+    gs_buf_write(&b, (const uint8_t[]){ (uint8_t)(8 + values), 0 }, 2);
+    for (uint32_t i = 0; i < depth; i++) {
+      gs_buf_put(&b, values ? 8 : 7);
+      gs_buf_write(&b, i == 0 ? (const uint8_t[]){ 1, 1, 't' } : (const uint8_t[]){ 0, 8 }, i == 0 ? 3 : 2);
+      if (i > 0)
+        gs_write_varuint(&b, i - 1);
+      gs_buf_write(&b, (const uint8_t[]){ (uint8_t)values, 126 }, values ? 2 : 1);
+    }
+    gs_buf_put(&b, 0);
+    if (values)
+      assert_int_equal(gesso_type_observe_deep(doc, gesso_doc_root(doc, str("t"), GESSO_ARRAY), count_deep, told, &sub),
+                       GESSO_OK);
+    apply(doc, gs_buf_bytes(&b));
+  }
+  gs_buf_finish(&b);
+  return doc;
+}
+
+static void deep_changes_take_no_memory_without_end(void **state)
+{
+  (void)state;
+  struct heap heap = { 0, 0 };
+  gesso_allocator al = { counted, &heap };
+  size_t told = 0;
+  gesso_doc_destroy(changed_at_all_depths(&al, 1000, &told));
+  assert_int_equal(told, 1000);
+  heap.peak = told = 0;
+  gesso_doc *doc = changed_at_all_depths(&al, 8000, &told);
+  assert_int_equal(told, 0);
+  assert_true(heap.peak < 150000000); /* those paths have 32 million steps */
+  gesso_value one = { .kind = GESSO_VALUE_NUMBER, .number = 1 };
+  assert_int_equal(gesso_array_insert(doc, gesso_doc_find_root(doc, str("t")), 0, &one, 1, NULL), GESSO_OK);
+  assert_int_equal(told, 1);
+  check(doc);
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -495,6 +568,7 @@ int main(void)
     cmocka_unit_test(a_subscription_inside_a_transaction_hears_all_of_it),
     cmocka_unit_test(cleaned_formats_are_told_apart),
     cmocka_unit_test(formats_in_an_array_have_no_values),
+    cmocka_unit_test(deep_changes_take_no_memory_without_end),
     cmocka_unit_test(short_memory_leaves_out_callbacks_and_nothing_else),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
