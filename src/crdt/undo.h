@@ -25,6 +25,7 @@ typedef struct gs_idset {
   gs_range *v; /* each group sorted, maximal */
   uint32_t n, cap;
   gs_idgroup *g;
+  uint32_t *by; /* the groups by client index */
   uint32_t ng, g_cap;
 } gs_idset;
 

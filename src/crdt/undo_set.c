@@ -24,9 +24,10 @@ static bool room(gesso_doc *doc, gs_idset *s, size_t ranges, size_t groups)
   *s = (gs_idset){ 0 };
   s->v = gs_alloc(doc->alloc, ranges * sizeof *s->v);
   s->g = gs_alloc(doc->alloc, groups * sizeof *s->g);
-  s->cap = s->v != NULL ? (uint32_t)ranges : 0;
-  s->g_cap = s->g != NULL ? (uint32_t)groups : 0;
-  if (s->cap == ranges && s->g_cap == groups)
+  s->by = gs_alloc(doc->alloc, groups * sizeof *s->by);
+  s->cap = (uint32_t)ranges;
+  s->g_cap = (uint32_t)groups;
+  if ((ranges == 0 || s->v != NULL) && (groups == 0 || (s->g != NULL && s->by != NULL)))
     return true;
   gs_idset_finish(doc, s);
   return false;
@@ -50,6 +51,22 @@ static void begin_group(gs_idset *s, uint32_t client)
   s->g[s->ng++] = (gs_idgroup){ client, s->n, 0 };
 }
 
+static int by_group_client(const void *a, const void *b, void *ctx)
+{
+  const gs_idset *s = ctx;
+  uint32_t x = s->g[*(const uint32_t *)a].client, y = s->g[*(const uint32_t *)b].client;
+  return x < y ? -1 : x > y;
+}
+
+/* No more groups come. */
+static void end_groups(gs_idset *s)
+{
+  for (uint32_t i = 0; i < s->ng; i++)
+    s->by[i] = i;
+  if (s->ng > 1)
+    qsort_r(s->by, s->ng, sizeof *s->by, by_group_client, s);
+}
+
 bool gs_idset_inserted(gesso_doc *doc, const gs_txn_view *txn, gs_idset *out)
 {
   if (!room(doc, out, txn->ntouched, txn->ntouched))
@@ -63,6 +80,7 @@ bool gs_idset_inserted(gesso_doc *doc, const gs_txn_view *txn, gs_idset *out)
   }
   if (out->ng > 1)
     qsort_r(out->g, out->ng, sizeof *out->g, by_rank, doc);
+  end_groups(out);
   return true;
 }
 
@@ -81,15 +99,21 @@ bool gs_idset_deleted(gesso_doc *doc, const gs_txn_view *txn, gs_idset *out)
   }
   if (out->ng > 1)
     qsort_r(out->g, out->ng, sizeof *out->g, by_del_rank, doc);
+  end_groups(out);
   return true;
 }
 
 static const gs_idgroup *group_of(const gs_idset *s, uint32_t client)
 {
-  for (uint32_t i = 0; i < s->ng; i++)
-    if (s->g[i].client == client)
-      return &s->g[i];
-  return NULL;
+  uint32_t lo = 0, hi = s->ng;
+  while (lo < hi) {
+    uint32_t mid = lo + (hi - lo) / 2;
+    if (s->g[s->by[mid]].client < client)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo < s->ng && s->g[s->by[lo]].client == client ? &s->g[s->by[lo]] : NULL;
 }
 
 bool gs_idset_union(gesso_doc *doc, const gs_idset *a, const gs_idset *b, gs_idset *out)
@@ -109,6 +133,7 @@ bool gs_idset_union(gesso_doc *doc, const gs_idset *a, const gs_idset *b, gs_ids
       put(out, from_p ? *p++ : *q++);
     }
   }
+  end_groups(out);
   return true;
 }
 
@@ -132,6 +157,7 @@ void gs_idset_finish(gesso_doc *doc, gs_idset *s)
 {
   gs_free(doc->alloc, s->v, s->cap * sizeof *s->v);
   gs_free(doc->alloc, s->g, s->g_cap * sizeof *s->g);
+  gs_free(doc->alloc, s->by, s->g_cap * sizeof *s->by);
   *s = (gs_idset){ 0 };
 }
 

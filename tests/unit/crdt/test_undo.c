@@ -2,6 +2,7 @@
 #include "crdt_test.h"
 #include "gesso/events.h"
 #include "gesso/undo.h"
+#include "wire/writer.h"
 
 #include <stdbool.h>
 
@@ -407,6 +408,41 @@ static void an_observer_of_the_document_may_end_the_manager_that_undoes(void **s
   gesso_doc_destroy(doc);
 }
 
+/* Of each client that wrote in a step its range is found at once: 100000 clients that are searched one by one take
+ * minutes. */
+static void steps_of_many_clients_are_recorded_and_undone(void **state)
+{
+  (void)state;
+  enum { CLIENTS = 100000 };
+  gesso_doc *doc = doc_of(1);
+  gesso_undo_options o = { .size = sizeof o, .now_ms = now };
+  gesso_undo *u = gesso_undo_create(doc, &o);
+  assert_int_equal(gesso_undo_add_scope(u, 0), GESSO_OK);
+  gs_buf b = gs_buf_make(NULL);
+  for (uint8_t clock = 0; clock < 2; clock++) {
+    gs_buf_clear(&b);
+    gs_write_varuint(&b, CLIENTS);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+      gs_buf_put(&b, 1);
+      gs_write_varuint(&b, 1000 + i);
+      gs_buf_write(&b, (const uint8_t[]){ clock, 4, 1, 1, 't', 1, 'x' }, 7);
+    }
+    gs_buf_put(&b, 0);
+    apply(doc, gs_buf_bytes(&b));
+  }
+  gesso_type t = gesso_doc_root(doc, str("t"), GESSO_TEXT);
+  assert_int_equal(gesso_undo_depth(u, GESSO_UNDO), 1);
+  assert_int_equal(gesso_type_length(doc, t), 2 * CLIENTS);
+  assert_true(undo(u));
+  assert_int_equal(gesso_type_length(doc, t), 0);
+  assert_true(redo(u));
+  assert_int_equal(gesso_type_length(doc, t), 2 * CLIENTS);
+  check(doc);
+  gs_buf_finish(&b);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
 /* --- what is kept --- */
 
 static uint64_t bytes_of(gesso_doc *doc)
@@ -790,6 +826,7 @@ int main(void)
     cmocka_unit_test(only_scope_and_tracked_origins_count),
     cmocka_unit_test(observers_hear_of_stack_items_and_keep_metadata),
     cmocka_unit_test(an_observer_may_undo_and_end_itself),
+    cmocka_unit_test(steps_of_many_clients_are_recorded_and_undone),
     cmocka_unit_test(an_observer_of_the_document_may_end_the_manager_that_undoes),
     cmocka_unit_test(an_undo_inside_the_report_of_another_leaves_its_event),
     cmocka_unit_test(what_may_come_back_is_not_collected_until_it_is_cleared),
