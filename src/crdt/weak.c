@@ -10,6 +10,8 @@
 #include "wire/utf8.h"
 #include "wire/writer.h"
 
+#include <stdlib.h>
+
 /* --- sources --- */
 
 static void read_end(gs_reader *rd, gs_weak_end *out, bool named)
@@ -354,16 +356,145 @@ gesso_status gesso_weak_range(gesso_doc *doc, gesso_type link, gesso_type *type_
 
 /* --- telling --- */
 
-static bool quote_changed(gs_quote *q)
+/* Where an end of a quotation stands: how many items are before it, and how many of those changed. */
+typedef struct standing {
+  uint32_t items, changes;
+} standing;
+
+/* A link that quotes something of a type that changed. */
+typedef struct quoting {
+  uint32_t nth; /* in gs_weak_list */
+  gs_quote quote;
+  standing start, end;
+} quoting;
+
+typedef struct quotings {
+  quoting *v;
+  uint32_t n, cap;
+  uint32_t *changed; /* links whose target changed: their nth */
+  uint32_t nchanged, changed_cap;
+} quotings;
+
+typedef struct bound {
+  gs_ix ix;
+  standing *to;
+} bound;
+
+static bool part_changed(const gesso_doc *doc, const gs_item *it, uint32_t from, uint32_t end)
 {
-  while (q->next != 0 && !q->done) {
-    gs_piece p = step(q);
-    const gs_item *it = &q->doc->items[p.ix];
-    bool deleted = (it->head & GS_ITEM_DELNOW) != 0;
-    if (p.from < p.end && (deleted || p.end > gs_item_old(q->doc, it)))
-      return true;
+  return from < end && ((it->head & GS_ITEM_DELNOW) != 0 || end > gs_item_old(doc, it));
+}
+
+static int by_item(const void *a, const void *b)
+{
+  gs_ix x = ((const bound *)a)->ix, y = ((const bound *)b)->ix;
+  return x < y ? -1 : x > y;
+}
+
+/* Goes through a type once for all that quote of it. Returns how many of its items changed. */
+static uint32_t find_standings(const gesso_doc *doc, uint32_t type, bound *bounds, uint32_t n)
+{
+  standing now = { 0, 0 };
+  if (n > 1)
+    qsort(bounds, n, sizeof *bounds, by_item);
+  for (gs_ix ix = gs_first(doc, type); ix != 0; ix = doc->items[ix].right, now.items++) {
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+      uint32_t mid = lo + (hi - lo) / 2;
+      if (bounds[mid].ix < ix)
+        lo = mid + 1;
+      else
+        hi = mid;
+    }
+    for (; lo < n && bounds[lo].ix == ix; lo++)
+      *bounds[lo].to = now;
+    now.changes += part_changed(doc, &doc->items[ix], 0, doc->items[ix].len);
   }
-  return false;
+  return now.changes;
+}
+
+/* Of a quotation whose end stands before its start all that follows the start is quoted, as gs_quote_next has it. */
+static bool quote_changed(const gesso_doc *doc, const quoting *l, uint32_t changes)
+{
+  const gs_quote *q = &l->quote;
+  const gs_item *first = q->has_start ? &doc->items[gs_struct_of(doc, q->start)] : NULL;
+  const gs_item *last = q->has_end ? &doc->items[gs_struct_of(doc, q->end)] : NULL;
+  uint32_t from = first != NULL ? q->start.clock - first->clock + q->start_after : 0;
+  uint32_t end = last != NULL ? q->end.clock - last->clock + q->end_after : 0;
+  if (first != NULL && first == last)
+    return part_changed(doc, first, from, end);
+  if (first != NULL && last != NULL && l->end.items < l->start.items)
+    last = NULL;
+  uint32_t before = first != NULL ? l->start.changes + part_changed(doc, first, 0, first->len) : 0;
+  return (last != NULL ? l->end.changes : changes) > before || (first != NULL && part_changed(doc, first, from, first->len)) ||
+         (last != NULL && part_changed(doc, last, 0, end));
+}
+
+static int by_type(const void *a, const void *b)
+{
+  const quoting *x = a, *y = b;
+  if (x->quote.type != y->quote.type)
+    return x->quote.type < y->quote.type ? -1 : 1;
+  return x->nth < y->nth ? -1 : 1;
+}
+
+static int by_nth(const void *a, const void *b)
+{
+  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static bool add_changed(gesso_doc *doc, quotings *all, uint32_t nth)
+{
+  if (!gs_grow(doc->alloc, &all->changed, &all->changed_cap, (size_t)all->nchanged + 1, sizeof *all->changed))
+    return false;
+  all->changed[all->nchanged++] = nth;
+  return true;
+}
+
+static bool find_quotings(gesso_doc *doc, quotings *all)
+{
+  const gs_weak_list *l = &doc->weak;
+  for (uint32_t i = 0; i < l->n; i++) {
+    const gs_type *t = &doc->types[l->v[i]];
+    target to;
+    if (t->dead || t->item == 0 || gs_is_deleted(&doc->items[t->item]) ||
+        find_target(doc, l->v[i], &to) != GESSO_OK)
+      continue;
+    if (to.slot != 0) {
+      if (gs_observe_has_changed(doc, doc->slots[to.slot].type, doc->slots[to.slot].key) && !add_changed(doc, all, i))
+        return false;
+    } else if (to.quoted && gs_observe_has_changed(doc, to.quote.type, 0)) {
+      if (!gs_grow(doc->alloc, &all->v, &all->cap, (size_t)all->n + 1, sizeof *all->v))
+        return false;
+      all->v[all->n++] = (quoting){ .nth = i, .quote = to.quote };
+    }
+  }
+  return true;
+}
+
+/* Links may be many, and quote the same long type. */
+static bool look_at_quotings(gesso_doc *doc, quotings *all)
+{
+  bound *bounds = gs_alloc(doc->alloc, 2 * (size_t)all->n * sizeof *bounds);
+  bool ok = bounds != NULL;
+  if (all->n > 1)
+    qsort(all->v, all->n, sizeof *all->v, by_type);
+  for (uint32_t first = 0, end; first < all->n && ok; first = end) {
+    uint32_t type = all->v[first].quote.type, n = 0;
+    for (end = first; end < all->n && all->v[end].quote.type == type; end++) {
+      quoting *l = &all->v[end];
+      if (l->quote.has_start)
+        bounds[n++] = (bound){ gs_struct_of(doc, l->quote.start), &l->start };
+      if (l->quote.has_end)
+        bounds[n++] = (bound){ gs_struct_of(doc, l->quote.end), &l->end };
+    }
+    uint32_t changes = find_standings(doc, type, bounds, n);
+    for (uint32_t i = first; i < end && ok; i++)
+      ok = !quote_changed(doc, &all->v[i], changes) || add_changed(doc, all, all->v[i].nth);
+  }
+  gs_free(doc->alloc, bounds, 2 * (size_t)all->n * sizeof *bounds);
+  return ok;
 }
 
 bool gs_weak_note_changes(gesso_doc *doc)
@@ -376,19 +507,15 @@ bool gs_weak_note_changes(gesso_doc *doc)
       return false;
     l->v[l->n++] = l->seen;
   }
-  for (uint32_t i = 0; i < l->n; i++) {
-    const gs_type *t = &doc->types[l->v[i]];
-    target to;
-    if (t->dead || t->item == 0 || gs_is_deleted(&doc->items[t->item]) ||
-        find_target(doc, l->v[i], &to) != GESSO_OK)
-      continue;
-    bool changed = false;
-    if (to.slot != 0)
-      changed = gs_observe_has_changed(doc, doc->slots[to.slot].type, doc->slots[to.slot].key);
-    else if (to.quoted && gs_observe_has_changed(doc, to.quote.type, 0))
-      changed = quote_changed(&to.quote);
-    if (changed)
-      gs_observe_changed(doc, l->v[i], 0);
-  }
-  return true;
+  if (l->n == 0)
+    return true;
+  quotings all = { 0 };
+  bool ok = find_quotings(doc, &all) && (all.n == 0 || look_at_quotings(doc, &all));
+  if (all.nchanged > 1)
+    qsort(all.changed, all.nchanged, sizeof *all.changed, by_nth);
+  for (uint32_t i = 0; i < all.nchanged && ok; i++)
+    gs_observe_changed(doc, l->v[all.changed[i]], 0);
+  gs_free(doc->alloc, all.v, all.cap * sizeof *all.v);
+  gs_free(doc->alloc, all.changed, all.changed_cap * sizeof *all.changed);
+  return ok;
 }

@@ -1,5 +1,6 @@
 /* Weak links: what they point to, on the wire and after edits. */
 #include "crdt_test.h"
+#include "wire/writer.h"
 #include "support/support.h"
 
 #include "gesso/events.h"
@@ -387,9 +388,68 @@ static void memory_ends_at_every_place(void **state)
   }
 }
 
+static void count_events(void *ctx, gesso_doc *doc, const gesso_event *events, size_t count)
+{
+  (void)doc;
+  (void)events;
+  *(size_t *)ctx += count;
+}
+
+static void put_item(gs_buf *b, unsigned kind, const char *root, uint8_t client, uint32_t clock)
+{
+  gs_buf_put(b, (uint8_t)(clock == 0 ? kind : 0x80 | kind));
+  if (clock == 0) {
+    gs_write_varuint(b, 1);
+    gs_write_bytes(b, str(root));
+  } else {
+    gs_buf_put(b, client);
+    gs_write_varuint(b, clock - 1);
+  }
+}
+
+/* All that quote one array are told of it by one look at the array: one for each of them takes minutes. */
+static void many_quotations_are_looked_at_together(void **state)
+{
+  (void)state;
+  enum { MANY = 20000, CHANGES = 30 };
+  size_t told = 0;
+  gesso_subscription sub;
+  gesso_doc *doc = doc_of(1);
+  gs_buf b = gs_buf_make(NULL);
+  for (uint8_t client = 5; client < 7; client++) {
+    gs_buf_clear(&b);
+    gs_write_varuint(&b, 1);
+    gs_write_varuint(&b, MANY);
+    gs_buf_write(&b, (const uint8_t[]){ client, 0 }, 2);
+    for (uint32_t i = 0; i < MANY; i++) {
+      put_item(&b, client == 5 ? 3 : 7, client == 5 ? "a" : "w", client, i);
+      if (client == 5) {
+        gs_buf_write(&b, (const uint8_t[]){ 1, 'x' }, 2);
+      } else {
+        gs_buf_write(&b, (const uint8_t[]){ 7, 5, 5, 0, 5 }, 5); /* a weak link from the first to the last */
+        gs_write_varuint(&b, MANY - 1);
+      }
+    }
+    gs_buf_put(&b, 0);
+    apply(doc, gs_buf_bytes(&b));
+  }
+  gesso_type a = gesso_doc_root(doc, str("a"), GESSO_ARRAY), w = gesso_doc_root(doc, str("w"), GESSO_ARRAY);
+  assert_int_equal(gesso_type_observe_deep(doc, w, count_events, &told, &sub), GESSO_OK);
+  gesso_value one = { .kind = GESSO_VALUE_NUMBER, .number = 1 };
+  for (uint64_t i = 0; i < CHANGES; i++)
+    assert_int_equal(gesso_array_insert(doc, a, MANY + i, &one, 1, NULL), GESSO_OK);
+  assert_int_equal(told, 0);
+  assert_int_equal(gesso_array_insert(doc, a, MANY - 1, &one, 1, NULL), GESSO_OK);
+  assert_int_equal(told, MANY);
+  check(doc);
+  gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(many_quotations_are_looked_at_together),
     cmocka_unit_test(quotations_follow_the_text),
     cmocka_unit_test(bounds_are_open_or_exclusive),
     cmocka_unit_test(arrays_and_nested_types_are_quoted),
