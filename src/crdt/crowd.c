@@ -3,6 +3,7 @@
 
 #define CROWDS_MAX 32 /* the oldest goes when there are more */
 #define NEAR_MAX 64   /* steps to a sibling that is looked for in the chain */
+#define MAKE_COST 16  /* steps of a walk that take as long as adding a sibling */
 
 gs_crowd *gs_crowd_find(gesso_doc *doc, uint32_t slot, gs_id origin)
 {
@@ -381,6 +382,7 @@ void gs_crowd_make(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix left)
   gs_ix first = left != 0 ? doc->items[left].right : doc->slots[slot].head;
   bool ok = gather(doc, c, first);
   unmark(doc, first, 0, GS_ITEM_BEFORE | GS_ITEM_RIVAL);
+  doc->crowd_wasted += (uint64_t)c->n * MAKE_COST;
   if (!ok)
     drop(doc, c);
 }

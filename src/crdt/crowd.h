@@ -10,7 +10,8 @@
  * the others are looked for as before. gs_crowd_place says which it is.
  *
  * Siblings are named by id: they may be cut, and merged into the element before them, and come back. A crowd is only
- * kept to save time: when memory is short it is dropped. */
+ * kept to save time: when memory is short it is dropped, and none is made as long as those before saved less than they
+ * cost (doc->crowd_wasted). */
 #ifndef GS_CRDT_CROWD_H
 #define GS_CRDT_CROWD_H
 

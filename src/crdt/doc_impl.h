@@ -354,6 +354,7 @@ struct gesso_doc {
   uint32_t ncrowds, crowds_cap;
   uint32_t crowd_min;
   uint64_t crowd_walked; /* steps of long walks since the last one was made */
+  uint64_t crowd_wasted; /* steps that making them cost and that they have not saved yet */
 
   gs_id *redone; /* undo.h: by item, the id of what brought it back; NULL until something was */
   uint32_t redone_cap;

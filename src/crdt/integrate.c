@@ -92,6 +92,8 @@ static gs_ix find_place(gesso_doc *doc, const gs_item *it, uint32_t slot, gs_ix 
     *steps_out = found.steps;
     if (crowd != NULL && found.near != 0 && *near_out == 0)
       gs_crowds_drop(doc, slot);
+  } else {
+    doc->crowd_wasted -= GS_MIN(doc->crowd_wasted, crowd->n);
   }
   if (found.inside && doc->ncrowds > 0 && place != left && place == doc->items[right].left)
     gs_crowd_tear(doc, slot, it->origin);
@@ -109,13 +111,14 @@ static gs_crowd *crowd_at(gesso_doc *doc, uint32_t slot, gs_id origin, gs_ix lef
   return gs_crowd_find(doc, slot, origin);
 }
 
-/* To make one the whole chain is followed, and it may come to nothing: walks must have cost as much as that. */
+/* To make one the whole chain is followed, and it may come to nothing: walks must have cost as much as that, and as what
+ * earlier ones cost that were dropped before they were of use. A peer can have them dropped as often as he likes. */
 static bool crowd_pays(gesso_doc *doc, uint32_t steps)
 {
   if (steps < doc->crowd_min)
     return false;
   doc->crowd_walked += steps;
-  if (doc->crowd_walked * GS_CROWD_MIN < (uint64_t)doc->nitems * doc->crowd_min)
+  if (doc->crowd_walked * GS_CROWD_MIN < (doc->nitems + doc->crowd_wasted) * doc->crowd_min)
     return false;
   doc->crowd_walked = 0;
   return true;

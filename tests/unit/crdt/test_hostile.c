@@ -538,9 +538,67 @@ static void what_declared_structs_may_take_has_an_end(void **state)
   gs_buf_finish(&b);
 }
 
+static void *adding_resize(void *ctx, void *p, size_t old_size, size_t new_size)
+{
+  size_t *sum = ctx;
+  *sum += new_size;
+  (void)old_size;
+  if (new_size == 0) {
+    free(p);
+    return NULL;
+  }
+  return realloc(p, new_size);
+}
+
+static void between(gs_buf *b, uint64_t origin, uint64_t right)
+{
+  gs_buf_write(b, (const uint8_t[]){ 0xc4, 10 }, 2);
+  gs_write_varuint(b, origin);
+  gs_buf_put(b, 10);
+  gs_write_varuint(b, right);
+  gs_buf_write(b, (const uint8_t[]){ 1, 'x' }, 2);
+}
+
+/* Two write at one place, and after each character of the second comes one whose right origin stands before its origin,
+ * for which the index over the first one's has to go. It is not made again and again. */
+static void an_index_that_is_of_no_use_is_not_made_again(void **state)
+{
+  (void)state;
+  enum { EACH = 3000, LETTERS = 2 * EACH + 100 };
+  size_t sum = 0;
+  gesso_allocator al = { adding_resize, &sum };
+  gesso_doc_options o = { .size = sizeof o, .client_id = 77, .alloc = &al };
+  gesso_doc *doc = gesso_doc_create(&o);
+  gs_buf b = gs_buf_make(NULL);
+  gs_buf_write(&b, (const uint8_t[]){ 1, 1, 10, 0, 4, 1, 1, 't' }, 8);
+  gs_write_varuint(&b, LETTERS);
+  for (size_t i = 0; i < LETTERS; i++)
+    gs_buf_put(&b, 'a');
+  gs_buf_put(&b, 0);
+  apply(doc, gs_buf_bytes(&b));
+  for (uint8_t client = 5; client <= 50; client += 45) {
+    gs_buf_clear(&b);
+    gs_write_varuint(&b, 1);
+    gs_write_varuint(&b, client == 5 ? EACH : 2 * EACH);
+    gs_buf_write(&b, (const uint8_t[]){ client, 0 }, 2);
+    for (uint64_t i = 0; i < EACH; i++) {
+      between(&b, 0, 1);
+      if (client == 50)
+        between(&b, LETTERS - 2 * i - 2, LETTERS - 2 * i - 3);
+    }
+    gs_buf_put(&b, 0);
+    apply(doc, gs_buf_bytes(&b));
+  }
+  check(doc);
+  assert_true(sum < 200000000);
+  gs_buf_finish(&b);
+  gesso_doc_destroy(doc);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(an_index_that_is_of_no_use_is_not_made_again),
     cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
     cmocka_unit_test(names_at_the_very_end_are_not_read_past),
     cmocka_unit_test(every_allocation_failure_changes_nothing),
