@@ -46,7 +46,8 @@ typedef struct gesso_undo_options {
   int64_t capture_timeout_ms;
   /* Milliseconds since any moment. NULL: the machine's monotonic clock. */
   uint64_t (*now_ms)(void *ctx);
-  /* 0: that transaction is not recorded. NULL: all are. */
+  /* 0: that transaction is not recorded. NULL: all are. Runs in the middle of a commit, as now_ms and free_meta may:
+   * none of them must change the document or call the manager. */
   int (*capture_transaction)(void *ctx, gesso_doc *doc, gesso_bytes origin, int local);
   /* 0: undo and redo leave that item where it is. NULL: none is left. Must not change the document. */
   int (*delete_filter)(void *ctx, gesso_doc *doc, const gesso_undo_item *item);
