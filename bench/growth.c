@@ -301,6 +301,28 @@ static void hear(void *ctx, gesso_doc *doc, const gesso_event *event)
 }
 
 /* Every shape has an observer; one shape changes. */
+/* A list comes back with the n objects in it. */
+static double undo_list(uint32_t n)
+{
+  gesso_doc *doc = doc_of(1);
+  gesso_type map = gesso_doc_root(doc, str("map"), GESSO_MAP), list;
+  gesso_undo_options o = { .size = sizeof o, .capture_timeout_ms = -1 };
+  gesso_undo *undo = gesso_undo_create(doc, &o);
+  must(gesso_undo_add_scope(undo, map));
+  gesso_doc_begin(doc);
+  must(gesso_map_set(doc, map, str("list"), (gesso_value){ .kind = GESSO_VALUE_TYPE, .type = GESSO_ARRAY }, &list));
+  for (uint32_t i = 0; i < n; i++)
+    must(gesso_array_insert(doc, list, i, &new_map, 1, NULL));
+  must(gesso_doc_commit(doc, NULL));
+  must(gesso_map_remove(doc, map, str("list")));
+  double start = cpu_ns();
+  must(gesso_undo_undo(undo, NULL));
+  double ns = cpu_ns() - start;
+  gesso_undo_destroy(undo);
+  gesso_doc_destroy(doc);
+  return ns / n;
+}
+
 static double observers(uint32_t n)
 {
   gesso_doc *doc = doc_of(1);
@@ -507,6 +529,7 @@ static const struct row {
   { "an update where n others wait", waiting, 1000 },
   { "set a key n maps deep", nested, 2 },
   { "edit and undo above n stack items", undo_stack, 1000 },
+  { "undo of a list of n objects, each", undo_list, 1000 },
   { "change one of n observed shapes", observers, 1000 },
   { "one of n clients at one place", one_place, 100 },
   { "one of 100 clients at 40 places of n pieces", many_places, 1000 },

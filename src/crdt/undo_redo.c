@@ -14,6 +14,10 @@ typedef struct replay {
   uint32_t ndelete, delete_cap, nredo, redo_cap, nchain, chain_cap;
   gesso_status st; /* the first thing that failed */
   bool changed;
+  /* The last one that came back outside of keys, where, and its neighbours there: to those of the next one in the chain it
+   * is a long way, when they came back with what they are in. The left one is named by its last id, since it may be cut. */
+  gs_ix last, last_holder, last_right;
+  gs_id last_left;
 } replay;
 
 static bool push(replay *r, gs_ix **v, uint32_t *n, uint32_t *cap, gs_ix ix)
@@ -117,6 +121,27 @@ static bool find_left_of_key(replay *r, gs_ix ix, gs_ix *left)
   return doc->items[at].right == 0;
 }
 
+/* Between which items of the type that `holder` holds an item of it comes back. */
+static void find_neighbours(replay *r, gs_ix ix, gs_ix holder, gs_ix *left, gs_ix *right)
+{
+  gesso_doc *doc = r->doc;
+  bool known = r->last != 0 && r->last_holder == holder;
+  if (known && doc->items[ix].right == r->last)
+    *left = r->last_left.client != 0 ? gs_struct_of(doc, r->last_left) : 0;
+  else
+    for (gs_ix i = doc->items[ix].left; i != 0 && *left == 0 && r->st == GESSO_OK; i = doc->items[i].left)
+      *left = trace(r, i, holder);
+  if (known && doc->items[ix].left == r->last)
+    *right = r->last_right;
+  else
+    for (gs_ix i = ix; i != 0 && *right == 0 && r->st == GESSO_OK; i = doc->items[i].right)
+      *right = trace(r, i, holder);
+  r->last = *right != ix ? ix : 0;
+  r->last_holder = holder;
+  r->last_left = *left != 0 ? gs_last_id(&doc->items[*left]) : (gs_id){ 0, 0 };
+  r->last_right = *right;
+}
+
 /* Inserts the copy of an item; what it is in is there, itself or as a copy. 0: it cannot come back, or r->st. */
 static gs_ix redo_one(replay *r, gs_ix ix)
 {
@@ -133,10 +158,7 @@ static gs_ix redo_one(replay *r, gs_ix ix)
     type = doc->items[holder].c.type;
   }
   if (key == 0) {
-    for (gs_ix i = doc->items[ix].left; i != 0 && left == 0 && r->st == GESSO_OK; i = doc->items[i].left)
-      left = trace(r, i, holder);
-    for (gs_ix i = ix; i != 0 && right == 0 && r->st == GESSO_OK; i = doc->items[i].right)
-      right = trace(r, i, holder);
+    find_neighbours(r, ix, holder, &left, &right);
   } else {
     if (doc->items[ix].right != 0 && !r->u->o.ignore_remote_map_changes && !find_left_of_key(r, ix, &left))
       return 0;

@@ -660,6 +660,64 @@ static void deep_nesting_comes_back(void **state)
   gesso_doc_destroy(doc);
 }
 
+static gesso_buffer json_of_key(gesso_doc *doc, gesso_type m, const char *key)
+{
+  gesso_buffer json = { 0 };
+  assert_int_equal(gesso_map_get_json(doc, m, str(key), &json), GESSO_OK);
+  return json;
+}
+
+/* Of what comes back with the list it is in, each finds its neighbours, whatever the order in which they were made. */
+static void lists_come_back_in_their_order(void **state)
+{
+  (void)state;
+  enum { N = 300 };
+  gesso_doc *doc = doc_of(1);
+  gesso_type m = gesso_doc_root(doc, str("m"), GESSO_MAP), lists[2], made;
+  gesso_undo *u = undo_of(doc, m);
+  gesso_value array = { .kind = GESSO_VALUE_TYPE, .type = GESSO_ARRAY }, map = { .kind = GESSO_VALUE_TYPE, .type = GESSO_MAP };
+  gesso_doc_begin(doc);
+  assert_int_equal(gesso_map_set(doc, m, str("a"), array, &lists[0]), GESSO_OK);
+  assert_int_equal(gesso_map_set(doc, m, str("b"), array, &lists[1]), GESSO_OK);
+  uint32_t x = 1;
+  for (int i = 0; i < 2 * N; i++) {
+    gesso_type list = lists[i % 3 == 0];
+    uint64_t len = gesso_type_length(doc, list);
+    x = x * 1664525u + 1013904223u;
+    /* To the end, to the front, and anywhere. */
+    uint64_t at = i < N / 2 ? len : i < N ? 0 : (x >> 8) % (len + 1);
+    char number[16];
+    (void)snprintf(number, sizeof number, "%d", i);
+    assert_int_equal(gesso_array_insert(doc, list, at, &map, 1, &made), GESSO_OK);
+    set(doc, made, "i", number);
+    if (i % 5 == 0)
+      assert_int_equal(gesso_array_remove(doc, list, (x >> 16) % (len + 1), 1), GESSO_OK);
+  }
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  gesso_undo_stop_capturing(u);
+  gesso_buffer before[2] = { json_of_key(doc, m, "a"), json_of_key(doc, m, "b") };
+  gesso_doc_begin(doc);
+  assert_int_equal(gesso_map_remove(doc, m, str("a")), GESSO_OK);
+  assert_int_equal(gesso_map_remove(doc, m, str("b")), GESSO_OK);
+  assert_int_equal(gesso_doc_commit(doc, NULL), GESSO_OK);
+  for (int round = 0; round < 3; round++) {
+    assert_true(undo(u));
+    gesso_buffer after[2] = { json_of_key(doc, m, "a"), json_of_key(doc, m, "b") };
+    for (int i = 0; i < 2; i++) {
+      assert_int_equal(after[i].len, before[i].len);
+      assert_memory_equal(after[i].data, before[i].data, before[i].len);
+      gesso_buffer_free(&after[i]);
+    }
+    check(doc);
+    assert_true(redo(u));
+    reads_json(doc, m, GESSO_MAP, "{}");
+  }
+  gesso_buffer_free(&before[0]);
+  gesso_buffer_free(&before[1]);
+  gesso_undo_destroy(u);
+  gesso_doc_destroy(doc);
+}
+
 /* --- short memory --- */
 
 struct meter {
@@ -835,6 +893,7 @@ int main(void)
     cmocka_unit_test(a_manager_may_outlive_its_document),
     cmocka_unit_test(undo_survives_short_memory),
     cmocka_unit_test(recording_survives_short_memory),
+    cmocka_unit_test(lists_come_back_in_their_order),
     cmocka_unit_test(deep_nesting_comes_back), /* last: it leaves a heap where MALLOC_PERTURB_ is slow */
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
