@@ -291,16 +291,6 @@ static double undo_stack(uint32_t n)
   return ns / OPS;
 }
 
-static uint64_t heard;
-
-static void hear(void *ctx, gesso_doc *doc, const gesso_event *event)
-{
-  (void)ctx;
-  (void)doc;
-  heard += event->keys_length;
-}
-
-/* Every shape has an observer; one shape changes. */
 /* A list comes back with the n objects in it. */
 static double undo_list(uint32_t n)
 {
@@ -323,6 +313,16 @@ static double undo_list(uint32_t n)
   return ns / n;
 }
 
+static uint64_t heard;
+
+static void hear(void *ctx, gesso_doc *doc, const gesso_event *event)
+{
+  (void)ctx;
+  (void)doc;
+  heard += event->keys_length;
+}
+
+/* Every shape has an observer; one shape changes. */
 static double observers(uint32_t n)
 {
   gesso_doc *doc = doc_of(1);

@@ -228,8 +228,10 @@ static void write_ranges(const gesso_doc *doc, gs_buf *buf, const gs_ptree *t, w
     bool first = true;
     while (node != 0) {
       node = next_range(t, client, node, known, &at, &end);
-      if (at < end)
-        gs_buf_printf(buf, "%s[%u,%u]", first ? "" : ",", at, end), first = false;
+      if (at == end)
+        continue;
+      gs_buf_printf(buf, "%s[%u,%u]", first ? "" : ",", at, end);
+      first = false;
     }
     gs_buf_put(buf, ']');
   }

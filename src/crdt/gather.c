@@ -27,7 +27,7 @@ typedef struct gather {
 } gather;
 
 /* Types may be nested as deep as anybody likes, and each that changed has a path of its own. All together have so many
- * steps, and so many more for each change. */
+ * steps, and so many more for each entry in changed[]: an event has two at least. */
 enum { STEPS_MAX = 1 << 20, STEPS_EACH = 32 };
 
 static bool watched(const gesso_doc *doc, uint32_t type, gs_sub_kind kind)
